@@ -1,0 +1,161 @@
+"""Write the pages of the reference that are made from the code: commands, exit codes and settings. A test keeps them equal.
+
+python tools/reference.py    writes docs/reference/commands.md and docs/reference/settings.md
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+FOLDER = Path(__file__).resolve().parent.parent / "docs" / "reference"
+
+COMMANDS = """\
+# Commands
+
+<!-- Made by tools/reference.py from the command line itself. -->
+
+`tenancy` and `python -m tenancy_fixtures` are the same. Answers go to stdout; progress, remarks and errors go to stderr.
+With `--json` the answer on stdout is one object, or one on each line, and an error is an object too, with `exit_code` in it.
+Progress is shown on a terminal only.
+"""
+
+SCRIPTS = """\
+## Scripts
+
+Four commands can also be run as modules, under both names of the library. They take the same arguments.
+
+| module | command |
+|---|---|
+| `python -m app.tenancy.fixtures.scripts.init_tenant` | `tenancy tenant create` |
+| `python -m app.tenancy.fixtures.scripts.load_fixtures` | `tenancy load` |
+| `python -m app.tenancy.fixtures.scripts.validate_data` | `tenancy validate` |
+| `python -m app.tenancy.fixtures.scripts.cleanup` | `tenancy tenant drop` |
+"""
+
+SETTINGS = """\
+# Settings
+
+<!-- Made by tools/reference.py from the settings themselves. -->
+
+Each setting has one environment name. In Python the same settings are the fields of `Settings`: the name without `TENANCY_`,
+in small letters. `Settings.from_env()` reads the environment, and keyword arguments win over it. An empty value counts as unset.
+A value that does not fit raises `ConfigurationError`, which names the setting and never shows the value.
+
+Secrets (the two URLs) are masked wherever settings are printed.
+
+There is no cache yet: `TENANCY_REDIS_URL`, `TENANCY_CACHE_TTL` and `TENANCY_CACHE_OPTIMIZATION` are accepted and have no effect.
+"""
+
+
+def main() -> None:
+    """Write both pages."""
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    for name, text in pages().items():
+        (FOLDER / name).write_text(text, encoding="utf-8")
+
+
+def pages() -> dict[str, str]:
+    """The text of each page, by file name."""
+    return {"commands.md": _commands(), "settings.md": _settings()}
+
+
+def commands() -> dict[str, Any]:
+    """Every command by what one types, the groups too."""
+    import typer
+
+    from tenancy_fixtures.cli import app
+
+    return dict(_walk("tenancy", typer.main.get_command(app)))
+
+
+def _walk(words: str, command: Any) -> Iterator[tuple[str, Any]]:
+    yield words, command
+    children = getattr(command, "commands", {})
+    # The order of the help at the top; below it old versions of typer sort, so the order of the code.
+    for name in command.list_commands(None) if words == "tenancy" else children:
+        yield from _walk(f"{words} {name}", children[name])
+
+
+def _commands() -> str:
+    parts = [COMMANDS, *(_command(words, command) for words, command in commands().items()), SCRIPTS, _exit_codes()]
+    return "\n".join(parts)
+
+
+def _command(words: str, command: Any) -> str:
+    arguments = [item for item in command.params if item.param_type_name == "argument"]
+    options = [item for item in command.params if item.param_type_name == "option"]
+    usage = " ".join([words, *(["[OPTIONS]"] if options else []), *map(_placeholder, arguments), *(["COMMAND"] if _children(command) else [])])
+    rows = [(f"`{item.metavar}`", item.help) for item in arguments] + [(_option(item), _help(item)) for item in options]
+    table = ["| | |", "|---|---|", *(f"| {name} | {_cell(text)} |" for name, text in rows)] if rows else []
+    lines = [f"## {words}", "", _paragraphs(command.help), "", "```text", usage, "```", "", *table, *([""] if table else [])]
+    return "\n".join(lines)
+
+
+def _children(command: Any) -> bool:
+    return bool(getattr(command, "commands", {}))
+
+
+def _placeholder(argument: Any) -> str:
+    return str(argument.metavar)
+
+
+def _option(option: Any) -> str:
+    names = ", ".join(f"`{name}`" for name in option.opts)
+    return f"{names} `{_cell(option.metavar)}`" if option.metavar and not option.is_flag else names
+
+
+def _help(option: Any) -> str:
+    environment = f" Environment: `{option.envvar}`." if option.envvar else ""
+    return f"{option.help or ''}{environment}"
+
+
+def _paragraphs(text: str) -> str:
+    return "\n\n".join(" ".join(part.split()) for part in (text or "").split("\n\n"))
+
+
+def _cell(text: str) -> str:
+    return " ".join((text or "").split()).replace("|", "\\|")
+
+
+def _exit_codes() -> str:
+    from tenancy_fixtures.cli import ExitCode
+
+    rows = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
+    return "\n".join(["## Exit codes", "", "| code | meaning |", "|---|---|", *rows, ""])
+
+
+def _settings() -> str:
+    from tenancy_fixtures.settings import ENV_PREFIX, Settings
+
+    rows = [
+        f"| `{ENV_PREFIX}{name.upper()}` | {_kind(field.annotation)} | {_default(field.default)} | {_cell(field.description or '')} |"
+        for name, field in Settings.model_fields.items()
+    ]
+    return "\n".join([SETTINGS, "| environment name | kind | default | meaning |", "|---|---|---|---|", *rows, ""])
+
+
+def _kind(annotation: Any) -> str:
+    text = str(annotation)
+    known = {
+        "SecretStr": "URL",
+        "Path": "path",
+        "Literal": "`development` or `production`",
+        "bool": "yes or no",
+        "int": "whole number",
+        "float": "number",
+    }
+    return next((kind for name, kind in known.items() if name in text), "text")
+
+
+def _default(value: Any) -> str:
+    if value is None:
+        return "unset"
+    return f"`{str(value).lower() if isinstance(value, bool) else value}`"
+
+
+if __name__ == "__main__":
+    main()
