@@ -1,0 +1,54 @@
+"""The defaults that the library promises, each with its reason."""
+
+from __future__ import annotations
+
+from typing import Final
+
+# One COPY write. A slice of a thousand rows keeps the encoder's buffers in the CPU's cache and makes progress visible
+# ten times a second, while the cost of a write call stays below one percent of the load.
+DEFAULT_BATCH_SIZE: Final = 1000
+
+# Operations at once in one process. Creating tenants is bound by the server's CPU and catalogue: ten connections give
+# nearly three times the throughput of one, and more give nothing.
+DEFAULT_MAX_CONCURRENCY: Final = 10
+
+# Seconds that a cached registry row, configuration or feature may be served without asking the database again.
+DEFAULT_CACHE_TTL: Final = 3600
+
+# Seconds that one validation may take before it is cancelled.
+DEFAULT_VALIDATION_TIMEOUT: Final = 300
+
+# Seconds to wait for a lock that another session holds: long enough for another operation on the same tenant to end,
+# short enough that a forgotten transaction in a console is reported and not waited for.
+DEFAULT_LOCK_TIMEOUT: Final = 60
+
+# Seconds for one statement. Index builds of large tables are the longest that we send.
+DEFAULT_STATEMENT_TIMEOUT: Final = 3600
+
+# Seconds after which a run that shows no sign of life counts as crashed. Its transaction's row lock is asked as well,
+# so a slow run is never mistaken for a dead one.
+RUN_LEASE_SECONDS: Final = 15
+
+# Bytes of a text source that are parsed at once: some 16,000 records. Larger blocks cost memory and gain nothing.
+FRAME_BYTES: Final = 2 * 1024 * 1024
+
+# Problems listed in one report; the rest is counted.
+MAX_LISTED_REJECTS: Final = 1000
+
+# PostgreSQL cuts longer identifiers without a word: two tenants would share a schema.
+MAX_IDENTIFIER_BYTES: Final = 63
+
+# Seconds that the embedded server stays up after its last user has gone.
+EMBEDDED_IDLE_SECONDS: Final = 60
+
+# The oldest servers that we are tested against.
+MIN_POSTGRES: Final = 15
+MIN_REDIS: Final = (7, 0)
+
+CONTROL_SCHEMA: Final = "tenancy"
+NAMESPACE_PREFIX: Final = "t_"
+TENANT_SETTING: Final = "tenancy.tenant_id"
+
+# Bytes of source from which on an empty table's indexes are built after its rows. Taking them off and putting them back
+# costs some milliseconds a table, which smaller loads do not gain.
+LATE_INDEX_BYTES: Final = 1024 * 1024

@@ -1,0 +1,326 @@
+"""Every error that the library raises on purpose.
+
+::
+
+    TenancyError
+    ├── ConfigurationError              the set-up is wrong; nothing was tried
+    │   ├── DatabaseNotConfigured       no database is named and none may be started
+    │   ├── MissingExtra                an optional dependency is not installed
+    │   ├── NotInitialised              the database has no control plane yet
+    │   ├── ControlPlaneMismatch        the control plane is of a version that this library cannot serve
+    │   ├── UnsafeRole                  the login may do more than production mode allows
+    │   └── AliasConflict               files of others stand where the alias would go
+    ├── TenantError
+    │   ├── InvalidTenantId             the name cannot be a tenant's
+    │   ├── TenantExists                the name is taken
+    │   └── TenantNotFound              nobody has the name
+    ├── PackError
+    │   ├── PackInvalid                 a template is missing, is not JSON or breaks its schema
+    │   ├── ScriptFailed                PostgreSQL refused a schema script
+    │   ├── ScriptEscaped               a script tried to leave its transaction or its schema
+    │   ├── RevisionChanged             a revision that was applied has other text now
+    │   ├── PackMismatch                the tenant was made from another pack
+    │   └── DatasetNotFound             the pack has no such dataset
+    ├── SourceError                     data could not be read
+    │   ├── SourceMissing               no such file, or no right to read it
+    │   ├── SourceEmpty                 no header, no record
+    │   ├── SourceUndecodable           bytes that are not text in the stated encoding
+    │   ├── SourceMalformed             text that is not in the stated format
+    │   └── ColumnMissing               a column that the dataset needs is not there
+    ├── DataRejected                    records broke the rules; nothing was loaded
+    ├── ValidationFailed                a check before or after the work found errors
+    │   └── ValidationTimeout           it took longer than allowed
+    ├── RowsLost                        rows sent and rows counted differ; nothing was loaded
+    ├── RunError
+    │   ├── IdempotencyConflict         the key was used for other arguments
+    │   ├── RunInProgress               the key belongs to a run that has not ended
+    │   └── RunFenced                   the run was declared dead while it waited; it wrote nothing
+    ├── DatabaseError                   the server said no; carries its SQLSTATE
+    │   ├── DatabaseUnavailable         no connection, or it was lost
+    │   ├── SerializationConflict       deadlock or serialisation failure
+    │   ├── LockTimeout                 somebody else holds the lock
+    │   ├── PermissionDenied            the role lacks a right
+    │   ├── OutOfResources              disk, memory, locks or connections are used up
+    │   └── StatementRefused            anything else that the server refuses
+    └── ServerError                     the embedded PostgreSQL
+        ├── ServerUnavailable           it did not start, or does not answer
+        ├── ServerPortInUse             something else has its port
+        ├── ServerDataDirectory         the data directory cannot be used (rights, disk, owner)
+        └── ServerVersionMismatch       the data directory belongs to another major version
+
+:class:`Transient` marks the errors after which the same call may succeed; :class:`Terminal` marks those where it cannot.
+No message holds the value of a row.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ._shapes import Reject
+
+
+# What an error may tell beside its message.
+FACTS = frozenset(
+    {
+        *("file", "files", "line", "column", "pointer", "revision", "dataset", "findings"),
+        *("source", "record", "columns", "offset", "rule", "count", "rejects"),
+        *("sqlstate", "schema", "table", "column_name", "constraint", "driver_error"),
+        *("run_id", "extra", "log", "port", "data_dir", "data_version", "server_version"),
+    }
+)
+
+
+class Transient:
+    """Mark of an error after which the same call may succeed."""
+
+
+class Terminal:
+    """Mark of an error that the same call will meet again."""
+
+
+class TenancyError(Exception):
+    """Base of all; catch it to handle whatever the library reports.
+
+    ``tenant``, ``step`` and ``hint`` say to whom it happened, where, and what to do about it. Further facts are
+    attributes of the subclasses; :meth:`to_dict` gives them all.
+    """
+
+    def __init__(self, message: str, *, tenant: str | None = None, step: str | None = None, hint: str | None = None, **facts: Any) -> None:
+        super().__init__(message)
+        self.message = message
+        self.tenant = tenant
+        self.step = step
+        self.hint = hint
+        self.facts = {name: value for name, value in facts.items() if value is not None}
+
+    def __getattr__(self, name: str) -> Any:
+        # Only reached for names that are not set. A fact that this error does not know is None; any other name is no
+        # attribute: who asks whether there is an `add_note` or an `exceptions` must hear the truth.
+        facts = self.__dict__.get("facts", {})
+        if name in facts or name in FACTS:
+            return facts.get(name)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild, (type(self), self.message, self.tenant, self.step, self.hint, self.facts)
+
+    def __str__(self) -> str:
+        parts = [self.message]
+        if self.tenant is not None and repr(self.tenant) not in self.message:
+            parts.append(f"tenant: {self.tenant}")
+        if self.hint:
+            parts.append(self.hint)
+        return "\n".join(parts)
+
+    def locate(self, *, tenant: str | None = None, step: str | None = None) -> TenancyError:
+        """Fill in the tenant and the step where a deeper room did not know them, and return the error."""
+        self.tenant = self.tenant or tenant
+        self.step = self.step or step
+        return self
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error as plain JSON-ready values."""
+        known = {"error": type(self).__name__, "message": self.message, "tenant": self.tenant, "step": self.step, "hint": self.hint}
+        return {**{name: value for name, value in known.items() if value is not None}, **self.facts}
+
+
+def _rebuild(kind: type[TenancyError], message: str, tenant: str | None, step: str | None, hint: str | None, facts: dict[str, Any]) -> TenancyError:
+    error = kind.__new__(kind)
+    TenancyError.__init__(error, message, tenant=tenant, step=step, hint=hint, **facts)
+    return error
+
+
+class ConfigurationError(TenancyError, Terminal):
+    """Settings or set-up are wrong; nothing was tried."""
+
+
+class DatabaseNotConfigured(ConfigurationError):
+    """No database is named and the embedded one may not start here."""
+
+
+class MissingExtra(ConfigurationError):
+    """A feature needs an optional dependency; ``extra`` names what to install."""
+
+
+class NotInitialised(ConfigurationError):
+    """The database has no control plane yet: run ``tenancy init``."""
+
+
+class ControlPlaneMismatch(ConfigurationError):
+    """The control plane is of a version that this library cannot serve."""
+
+
+class UnsafeRole(ConfigurationError):
+    """The login is a superuser or bypasses row-level security, in production mode."""
+
+
+class AliasConflict(ConfigurationError):
+    """The alias cannot be written into a host's package; ``files`` names what stands in the way."""
+
+
+class TenantError(TenancyError):
+    """Something about one tenant's name."""
+
+
+class InvalidTenantId(TenantError, Terminal):
+    """The name cannot be a tenant's."""
+
+
+class TenantExists(TenantError, Terminal):
+    """The name is taken."""
+
+
+class TenantNotFound(TenantError, Terminal):
+    """Nobody has the name."""
+
+
+class PackError(TenancyError, Terminal):
+    """The pack is at fault; ``file`` says where."""
+
+
+class PackInvalid(PackError):
+    """A template is missing, is not JSON or breaks its schema; ``file``, ``line``, ``column`` or ``pointer`` say where."""
+
+
+class ScriptFailed(PackError):
+    """PostgreSQL refused a script; ``file``, ``line``, ``column`` and ``sqlstate`` say where and why."""
+
+
+class ScriptEscaped(PackError):
+    """A script tried to end its transaction, change its role or touch another schema."""
+
+
+class RevisionChanged(PackError):
+    """A revision that a tenant has applied has other text now; ``revision`` names it."""
+
+
+class PackMismatch(PackError):
+    """The tenant was made from another pack than the one in use; ``pack`` names it."""
+
+
+class DatasetNotFound(PackError):
+    """The pack declares no dataset of that name."""
+
+
+class SourceError(TenancyError, Terminal):
+    """Data could not be read; ``source`` names the file, ``record`` and ``column`` the place where known."""
+
+
+class SourceMissing(SourceError):
+    """No such file, or no right to read it."""
+
+
+class SourceEmpty(SourceError):
+    """The source holds no header or no record."""
+
+
+class SourceUndecodable(SourceError):
+    """Bytes that are not text in the stated encoding; ``offset`` counts bytes from 0."""
+
+
+class SourceMalformed(SourceError):
+    """Text that is not in the stated format."""
+
+
+class ColumnMissing(SourceError):
+    """A column that the dataset needs is not in the source."""
+
+
+class DataRejected(TenancyError, Terminal):
+    """Records broke the rules and nothing was loaded; ``rejects`` lists them, ``count`` counts them."""
+
+    def __init__(self, message: str, *, rejects: Sequence[Reject] = (), **facts: Any) -> None:
+        super().__init__(message, **facts)
+        self.rejects = tuple(rejects)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _rebuild_rejected, (*super().__reduce__()[1], self.rejects)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The error and its listed rejects as plain JSON-ready values."""
+        return {**super().to_dict(), "rejects": [reject.to_dict() for reject in self.rejects]}
+
+
+def _rebuild_rejected(*arguments: Any) -> TenancyError:
+    error = _rebuild(*arguments[:-1])
+    error.rejects = arguments[-1]  # type: ignore[attr-defined]
+    return error
+
+
+class ValidationFailed(TenancyError, Terminal):
+    """A check before or after the work found errors; ``findings`` lists them."""
+
+
+class ValidationTimeout(ValidationFailed):
+    """A validation took longer than ``validation_timeout`` seconds and was cancelled."""
+
+
+class RowsLost(TenancyError, Terminal):
+    """Rows sent and rows counted differ at a hand-over; nothing was loaded."""
+
+
+class RunError(TenancyError):
+    """Something about the run itself."""
+
+
+class IdempotencyConflict(RunError, Terminal):
+    """The idempotency key was used for other arguments."""
+
+
+class RunInProgress(RunError, Transient):
+    """The idempotency key belongs to a run that has not ended."""
+
+
+class RunFenced(RunError, Transient):
+    """The run was declared dead while it waited; it wrote nothing."""
+
+
+class DatabaseError(TenancyError):
+    """The server said no; ``sqlstate``, ``schema``, ``table``, ``column_name`` and ``constraint`` as it told them."""
+
+
+class DatabaseUnavailable(DatabaseError, Transient):
+    """No connection could be had, or it was lost."""
+
+
+class SerializationConflict(DatabaseError, Transient):
+    """Deadlock or serialisation failure: the transaction was rolled back and may be run again."""
+
+
+class LockTimeout(DatabaseError, Transient):
+    """Somebody else held the lock for longer than ``lock_timeout``."""
+
+
+class PermissionDenied(DatabaseError, Terminal):
+    """The role lacks a right."""
+
+
+class OutOfResources(DatabaseError, Transient):
+    """Disk, memory, locks or connections of the server are used up."""
+
+
+class StatementRefused(DatabaseError, Terminal):
+    """The server refused a statement for a reason that trying again does not change."""
+
+
+class ServerError(TenancyError):
+    """The embedded PostgreSQL cannot be used."""
+
+
+class ServerUnavailable(ServerError, Transient):
+    """The embedded server did not start or does not answer; ``log`` names its log file."""
+
+
+class ServerPortInUse(ServerError, Terminal):
+    """Something else listens on the port that was asked for."""
+
+
+class ServerDataDirectory(ServerError, Terminal):
+    """The data directory cannot be used: rights, disk, or owner."""
+
+
+class ServerVersionMismatch(ServerError, Terminal):
+    """The data directory belongs to another major version of PostgreSQL."""

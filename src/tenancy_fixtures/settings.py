@@ -1,0 +1,82 @@
+"""Settings: one frozen object, one environment name for each, secrets masked."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, Literal, Optional
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from . import constants
+from .exceptions import ConfigurationError
+
+ENV_PREFIX = "TENANCY_"
+
+
+class Settings(BaseSettings):
+    """What the library needs to know of its surroundings.
+
+    Each field is read from ``TENANCY_`` + its name in capitals. An object never changes after it was made; make
+    another with :meth:`with_changes`.
+    """
+
+    model_config = SettingsConfigDict(env_prefix=ENV_PREFIX, frozen=True, extra="forbid", env_ignore_empty=True, hide_input_in_errors=True)
+
+    database_url: Optional[SecretStr] = Field(
+        None, description="PostgreSQL to work on, as a libpq URL. Unset: an embedded server, where one may start."
+    )
+    redis_url: Optional[SecretStr] = Field(None, description="Redis for the shared level of the cache. Unset: memory only.")
+    mode: Literal["development", "production"] = Field(
+        "development", description="In production a superuser's login is refused and no server is embedded."
+    )
+    pack: Optional[str] = Field(None, description="The pack to use: a folder, or module:attribute. Unset: the default pack.")
+    batch_size: int = Field(constants.DEFAULT_BATCH_SIZE, ge=1, le=1_000_000, description="Records written at once.")
+    max_concurrency: int = Field(constants.DEFAULT_MAX_CONCURRENCY, ge=1, le=1000, description="Operations at once in one process.")
+    cache_ttl: int = Field(constants.DEFAULT_CACHE_TTL, ge=0, description="Seconds that a cached value is served.")
+    validation_timeout: float = Field(constants.DEFAULT_VALIDATION_TIMEOUT, gt=0, description="Seconds that one validation may take.")
+    lock_timeout: float = Field(constants.DEFAULT_LOCK_TIMEOUT, gt=0, description="Seconds to wait for a lock in the database.")
+    statement_timeout: float = Field(constants.DEFAULT_STATEMENT_TIMEOUT, gt=0, description="Seconds that one statement may take.")
+    pooler: bool = Field(False, description="The URL leads to a pooler in transaction mode: no prepared statements.")
+    data_dir: Optional[Path] = Field(None, description="Where the embedded server keeps its data. Unset: the user's data folder.")
+    postgres_bin: Optional[Path] = Field(None, description="Folder with initdb and postgres to use for the embedded server.")
+    postgres_port: int = Field(0, ge=0, le=65535, description="Loopback port of the embedded server. 0: a free one.")
+    embedded_idle: float = Field(constants.EMBEDDED_IDLE_SECONDS, gt=0, description="Seconds that the embedded server outlives its last user.")
+    performance_monitoring: bool = Field(True, description="Measure phases and keep the measurements in each run's report.")
+    data_validation: bool = Field(True, description="Check records against the pack's rules before they are written.")
+    audit_logging: bool = Field(True, description="Write every operation to the audit log.")
+    cache_optimization: bool = Field(True, description="Cache registry rows, configuration and features.")
+
+    @classmethod
+    def from_env(cls, **changes: Any) -> Settings:
+        """Read the environment; ``changes`` win over it.
+
+        :raises ConfigurationError: a value is not of its setting's kind, or no such setting exists.
+        """
+        try:
+            return cls(**changes)
+        except ValidationError as error:
+            raise _explain(error) from None
+
+    def with_changes(self, **changes: Any) -> Settings:
+        """A copy in which ``changes`` are made; checked like any other."""
+        return self.from_env(**{**{name: getattr(self, name) for name in type(self).model_fields}, **changes})
+
+    @classmethod
+    def environment_names(cls) -> dict[str, str]:
+        """Setting by environment name: the reference is made from it."""
+        return {ENV_PREFIX + name.upper(): field.description or "" for name, field in cls.model_fields.items()}
+
+    @property
+    def production(self) -> bool:
+        """True in production mode."""
+        return self.mode == "production"
+
+
+def _explain(error: ValidationError) -> ConfigurationError:
+    # The value may be a secret: pydantic's own text would print it.
+    problems = [
+        f"{ENV_PREFIX}{'_'.join(str(part) for part in item['loc']).upper()}: {item['msg']}"
+        for item in error.errors(include_input=False, include_url=False)
+    ]
+    return ConfigurationError("; ".join(problems), hint="Correct the setting, or unset it to use the default.")

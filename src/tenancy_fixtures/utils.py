@@ -1,0 +1,165 @@
+"""Pure functions that the rooms above share, and that a host application may call: names, limits, merges, digests."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from decimal import Decimal, InvalidOperation
+from graphlib import CycleError, TopologicalSorter
+from typing import TYPE_CHECKING, Any
+
+from .constants import MAX_IDENTIFIER_BYTES, NAMESPACE_PREFIX
+from .exceptions import ConfigurationError, InvalidTenantId
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from uuid import UUID
+
+_TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
+_QUANTITY = re.compile(r"^\s*(?P<number>\d+(?:\.\d+)?)\s*(?P<unit>[A-Za-z]*)\s*(?:(?:/|per\s+)\s*(?P<period>[A-Za-z]+))?\s*$")
+_BYTES = {"b": 1} | {f"{p}b": 1000**n for n, p in enumerate("kmgtpe", 1)} | {f"{p}ib": 1024**n for n, p in enumerate("kmgtpe", 1)}
+_MULTIPLES = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9}
+_PERIODS = {name: period for period in ("second", "minute", "hour", "day", "week", "month", "year") for name in (period, f"{period}s")}
+_SHORT_PERIODS = {"s": "second", "sec": "second", "min": "minute", "h": "hour", "d": "day", "w": "week", "mo": "month", "y": "year"}
+# Limits that are rates: how often in a period. Without a period, a month is meant.
+RATES = frozenset({"api_calls", "requests", "ai_generations", "exports"})
+
+
+class TenantUtils:
+    """Names of tenants."""
+
+    @staticmethod
+    def check_id(tenant_id: str) -> str:
+        """Give the id back where it can be a tenant's name.
+
+        :raises InvalidTenantId: it is not ``[A-Za-z0-9][A-Za-z0-9_.-]{0,62}``; says which character, or how long.
+        """
+        if not isinstance(tenant_id, str):
+            raise InvalidTenantId(f"a tenant id is text, not {type(tenant_id).__name__}", hint=_ID_HINT)
+        if _TENANT_ID.fullmatch(tenant_id):
+            return tenant_id
+        raise InvalidTenantId(f"{tenant_id!r} cannot be a tenant id: {_id_problem(tenant_id)}", tenant=tenant_id, hint=_ID_HINT)
+
+    @staticmethod
+    def namespace(tenant_id: str, uid: UUID | None = None) -> str:
+        """The schema's name for a tenant: ``t_`` + the id in ``[a-z0-9_]``, with a piece of ``uid`` where one is given.
+
+        The id alone is not always unique (``Acme`` and ``acme``); it never exceeds 63 bytes.
+        """
+        slug = re.sub(r"[^a-z0-9_]", "_", TenantUtils.check_id(tenant_id).lower())
+        suffix = "" if uid is None else f"_{uid.hex[:12]}"
+        room = MAX_IDENTIFIER_BYTES - len(NAMESPACE_PREFIX) - len(suffix)
+        return f"{NAMESPACE_PREFIX}{slug[:room]}{suffix}"
+
+
+_ID_HINT = "Use 1 to 63 of A-Z a-z 0-9 _ . - and begin with a letter or a digit."
+
+
+def _id_problem(tenant_id: str) -> str:
+    if not tenant_id:
+        return "it is empty"
+    if len(tenant_id) > MAX_IDENTIFIER_BYTES:
+        return f"it has {len(tenant_id)} characters"
+    wrong = next((char for char in tenant_id if not re.match(r"[A-Za-z0-9_.-]", char)), tenant_id[0])
+    place = tenant_id.index(wrong) + 1
+    return f"character {place} is {wrong!r} (U+{ord(wrong):04X})"
+
+
+class ConfigUtils:
+    """Layers of configuration and limits with units."""
+
+    @staticmethod
+    def deep_merge(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+        """``over`` laid on ``base``: objects are merged key by key, everything else is replaced whole, lists too."""
+        merged = dict(base)
+        for key, value in over.items():
+            below = merged.get(key)
+            merged[key] = ConfigUtils.deep_merge(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
+        return merged
+
+    @staticmethod
+    def parse_limit(name: str, value: Any) -> dict[str, Any]:
+        """A limit with its unit worked out: ``{"value": …}``, with ``"unit": "bytes"`` or ``"period"`` where it has one.
+
+        ``"100GB"`` is 100·10⁹ bytes and ``"1GiB"`` 2³⁰; ``"10k/day"`` is 10,000 a day. Rates (``api_calls``…) without a
+        period are per month. A number stands for itself (bytes, for ``storage``).
+
+        :raises ConfigurationError: the text is no quantity, or has a unit that is not known.
+        """
+        if isinstance(value, dict) and "value" in value:
+            return dict(value)
+        number, unit, period = _quantity(name, value)
+        if unit not in _BYTES and unit not in _MULTIPLES:
+            raise ConfigurationError(f"limit {name!r}: no such unit: {unit!r}", hint="Bytes: kB MB GB TB, KiB MiB GiB TiB. Numbers: k M G.")
+        limit: dict[str, Any] = {"value": _whole(name, number * (_BYTES.get(unit) or _MULTIPLES[unit]))}
+        if unit in _BYTES or name == "storage":
+            limit["unit"] = "bytes"
+        if period or name in RATES:
+            limit["period"] = period or "month"
+        return limit
+
+    @staticmethod
+    def parse_limits(limits: Mapping[str, Any]) -> dict[str, dict[str, Any]]:
+        """Every limit of a mapping, parsed."""
+        return {name: ConfigUtils.parse_limit(name, value) for name, value in limits.items()}
+
+
+def _quantity(name: str, value: Any) -> tuple[Decimal, str, str | None]:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        raise ConfigurationError(f"limit {name!r} is neither a number nor text", hint='Write for example 10000 or "100GB".')
+    match = _QUANTITY.match(str(value)) if isinstance(value, str) else None
+    if isinstance(value, str) and match is None:
+        raise ConfigurationError(f"limit {name!r} is not a quantity", hint='Write for example "100GB", "10k" or "500/day".')
+    try:
+        number = Decimal(match["number"] if match else str(value))
+    except InvalidOperation:
+        raise ConfigurationError(f"limit {name!r} is not a number") from None
+    if not number.is_finite() or number < 0:
+        raise ConfigurationError(f"limit {name!r} is negative or not finite", hint="Leave a limit out where there is none.")
+    return number, (match["unit"].lower() if match else ""), _period(name, match["period"] if match else None)
+
+
+def _period(name: str, text: str | None) -> str | None:
+    if text is None:
+        return None
+    found = _PERIODS.get(text.lower()) or _SHORT_PERIODS.get(text.lower())
+    if found is None:
+        raise ConfigurationError(f"limit {name!r}: no such period: {text!r}", hint="One of second, minute, hour, day, week, month, year.")
+    return found
+
+
+def _whole(name: str, number: Decimal) -> int:
+    if number != number.to_integral_value():
+        raise ConfigurationError(f"limit {name!r} is not a whole number")
+    return int(number)
+
+
+class FixtureUtils:
+    """Order and identity of fixtures."""
+
+    @staticmethod
+    def in_order(dependencies: Mapping[str, Iterable[str]]) -> list[str]:
+        """Names so that each comes after those that it depends on; names that are not among the keys are ignored.
+
+        :raises ConfigurationError: they depend on each other in a circle.
+        """
+        graph = {name: [other for other in others if other in dependencies] for name, others in dependencies.items()}
+        try:
+            return list(TopologicalSorter(graph).static_order())
+        except CycleError as error:
+            raise ConfigurationError(f"fixtures depend on each other in a circle: {' → '.join(error.args[1])}") from error
+
+    @staticmethod
+    def digest(content: Any) -> str:
+        """SHA-256, in hex, of JSON-ready content, independent of the order of its keys."""
+        return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":"), default=str).encode()).hexdigest()
+
+
+class ValidationUtils:
+    """Sums that must come out."""
+
+    @staticmethod
+    def unaccounted(read: int, *parts: int) -> int:
+        """How many of ``read`` records no part accounts for: 0 where nothing was lost."""
+        return read - sum(parts)
