@@ -1,0 +1,128 @@
+"""The rules of a target as vectorised expressions: one pass over a frame finds every fault."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+
+from ..exceptions import PackInvalid
+from .casts import BLANKS
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._pack_models import Rule
+    from .types import Cast
+
+_LISTED = 12  # values of a one_of rule that a message names
+_FITTING = {"range": ("number",), "length": ("text",), "pattern": ("text",), "one_of": ("number", "text")}
+
+
+@dataclass(frozen=True)
+class Check:
+    """One rule: ``broken`` is true where the value of the target column breaks it, and never for null."""
+
+    broken: pl.Expr
+    column: str
+    rule: str
+    message: str
+
+
+def compile_rule(rule: Rule, cast: Cast) -> Check:
+    """The check of one rule on a target column.
+
+    ``range`` compares numbers (``NaN`` is in no range; float4 is compared as such, numeric as a double), ``length`` counts characters,
+    ``pattern`` is a regular expression found anywhere in the text, ``one_of`` compares whole values.
+
+    :raises PackInvalid: the rule does not fit the column's type, or its pattern is none.
+    """
+    if rule.rule != "not_null" and cast.kind not in _FITTING[rule.rule] and not (cast.as_text and rule.rule in ("length", "pattern")):
+        raise PackInvalid(
+            f"a {rule.rule} rule does not fit the type of {rule.column}", column_name=rule.column, hint="See which rules fit which types."
+        )
+    make = {"range": _range, "length": _length, "pattern": _pattern, "one_of": _one_of}[rule.rule]
+    broken, message = make(rule, cast)
+    return Check(broken.fill_null(value=False), rule.column, rule.rule, f"expected {message}")
+
+
+def find_broken(frame: pl.DataFrame, checks: Sequence[Check]) -> list[tuple[pl.Series, Check]]:
+    """The checks that some row breaks, each with its mask."""
+    if not checks:
+        return []
+    masks = frame.select(check.broken.alias(str(position)) for position, check in enumerate(checks))
+    return [(mask, check) for mask, check in zip(masks.get_columns(), checks) if mask.any()]
+
+
+def require_pattern(pattern: str, column: str, *, group: bool = False) -> None:
+    """See that a pattern is a regular expression (of Rust's regex crate), with a group where one is needed.
+
+    :raises PackInvalid: it is not.
+    """
+    try:
+        groups = pl.Series([""]).str.extract_groups(pattern).struct.fields
+    except pl.exceptions.PolarsError as error:
+        raise PackInvalid(f"the pattern of {column} is not a regular expression: {pattern}", column_name=column) from error
+    if group and not any(groups):  # polars 1.20 has one nameless field where there is no group
+        raise PackInvalid(f"the pattern of {column} has no group: {pattern}", column_name=column, hint="Put what is to be kept in parentheses.")
+
+
+def _range(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
+    value, whole = _number(rule.column, cast), cast.integral
+    broken = pl.lit(value=False) if whole else value.is_nan()
+    if rule.min is not None:
+        broken = broken | (value < (_whole(rule.min, math.ceil) if whole else rule.min))
+    if rule.max is not None:
+        broken = broken | (value > (_whole(rule.max, math.floor) if whole else rule.max))
+    return broken, f"a number {_span(rule)}"
+
+
+def _length(rule: Rule, _: Cast) -> tuple[pl.Expr, str]:
+    length = pl.col(rule.column).str.len_chars().cast(pl.Int64)
+    broken = pl.lit(value=False)
+    if rule.min is not None:
+        broken = broken | (length < rule.min)
+    if rule.max is not None:
+        broken = broken | (length > rule.max)
+    return broken, f"a length {_span(rule)}"
+
+
+def _pattern(rule: Rule, _: Cast) -> tuple[pl.Expr, str]:
+    pattern = str(rule.pattern)
+    require_pattern(pattern, rule.column)
+    return ~pl.col(rule.column).str.contains(pattern), f"text that matches {pattern}"
+
+
+def _one_of(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
+    values = list(rule.values or ())
+    more = f" or {len(values) - _LISTED} more" if len(values) > _LISTED else ""
+    message = f"one of {', '.join(map(str, values[:_LISTED]))}{more}"
+    if cast.kind == "text":
+        return ~pl.col(rule.column).is_in([str(value) for value in values]), message
+    strange = [value for value in values if isinstance(value, str)]
+    if strange:
+        raise PackInvalid(f"a one_of rule of {rule.column} lists text, and the column holds numbers", column_name=rule.column)
+    value = _number(rule.column, cast)
+    equal = [value == number for number in values]
+    return ~pl.any_horizontal(equal) if equal else pl.lit(value=True), message
+
+
+def _number(column: str, cast: Cast) -> pl.Expr:
+    value = pl.col(column)
+    if cast.as_text:
+        return value.str.strip_chars(BLANKS).cast(pl.Float64, strict=False)
+    return value
+
+
+def _whole(bound: float, rounding: Any) -> int | float:
+    """The bound as a whole number, so that large ones are compared exactly."""
+    return rounding(bound) if math.isfinite(bound) and abs(bound) < 2**63 else bound
+
+
+def _span(rule: Rule) -> str:
+    low, high = (None if bound is None else f"{bound:.15g}" for bound in (rule.min, rule.max))
+    if low is None:
+        return f"of at most {high}"
+    return f"of at least {low}" if high is None else f"from {low} to {high}"

@@ -1,0 +1,208 @@
+"""From a dataset, the catalogue and the sources' headers to a plan: which cell becomes which column, and how.
+
+Everything that can be wrong with a mapping is found here, before the first record is read.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import polars as pl
+import pyarrow as pa
+
+from ..exceptions import ColumnMissing, PackInvalid, SourceMalformed
+from .checks import Check, compile_rule, require_pattern
+from .types import Cast, cast_for
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from .._pack_models import ColumnMapping, Dataset, Target
+    from .._shapes import Column, Table
+    from .readers import Header
+
+
+@dataclass(frozen=True)
+class Input:
+    """A source column as a mapping reads it: the first of ``names`` that is there, its null texts, its pattern."""
+
+    names: tuple[str, ...]
+    nulls: tuple[str, ...]
+    extract: str | None = None
+
+    def found(self, header: Header) -> str | None:
+        """The column of that header, if it has one."""
+        return next((name for name in self.names if name in header), None)
+
+    def __str__(self) -> str:
+        return "|".join(self.names)
+
+
+@dataclass(frozen=True)
+class ColumnPlan:
+    """How one target column is made: of one input, of a uuid of several, or of a constant.
+
+    ``required`` columns reject a record that has no value for them.
+    """
+
+    name: str
+    type: str
+    cast: Cast
+    inputs: tuple[Input, ...]
+    required: bool
+    uuid_kind: str | None = None
+    const: pl.Series | None = None
+
+    def label(self, header: Header) -> str:
+        """What rejects call the column: the source's name for it, where it comes from there."""
+        return ", ".join(item.found(header) or str(item) for item in self.inputs) or self.name
+
+
+@dataclass(frozen=True)
+class TargetPlan:
+    """The columns of one target, in the order in which the writer gets them, and its checks."""
+
+    table: str
+    columns: tuple[ColumnPlan, ...]
+    checks: tuple[Check, ...]
+    key: tuple[str, ...] = ()
+    derived: bool = False
+
+    @property
+    def schema(self) -> pa.Schema:
+        """The Arrow schema of every frame of this target."""
+        return pa.schema([(column.name, column.cast.arrow) for column in self.columns])
+
+    @property
+    def text_columns(self) -> frozenset[str]:
+        """Columns that the server casts from text."""
+        return frozenset(column.name for column in self.columns if column.cast.as_text)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is done with every record of a dataset; ``ignored`` are source columns that no target reads."""
+
+    targets: tuple[TargetPlan, ...]
+    ignored: tuple[str, ...]
+
+
+def compile_dataset(dataset: Dataset, tables: Mapping[str, Table], headers: Mapping[str, Header], *, checks: bool = True) -> Plan:
+    """Compile a dataset for sources with these headers (by source name). ``checks=False`` leaves out the rules, never a cast.
+
+    An optional column that no source has is left out of its table's frames, so that its default is stored. Where only
+    some sources have it, the records of the others get null.
+
+    :raises ColumnMissing: a source lacks a column that is not optional, or whose default or key could not be kept.
+    :raises SourceMalformed: a source has columns that no target reads, and the dataset calls that an error.
+    :raises PackInvalid: the mapping does not fit the table.
+    """
+    targets = tuple(_compile_target(dataset, target, tables, headers, checks) for target in dataset.targets)
+    return Plan(targets, _ignored(dataset, headers))
+
+
+def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table], headers: Mapping[str, Header], checks: bool) -> TargetPlan:
+    table = tables.get(target.table)
+    if table is None:
+        raise PackInvalid(f"dataset {dataset.name}: there is no table {target.table}", table=target.table)
+    rules = [rule for rule in target.rules if checks]
+    needed = {rule.column for rule in rules if rule.rule == "not_null"} | set(target.key)
+    columns = []
+    for name, mapping in target.columns.items():
+        column = _writable(dataset, table, name)
+        if _present(target, column, mapping, headers):
+            columns.append(_compile_column(target, column, mapping, required=name in needed or not column.nullable))
+    _require_complete(dataset, table, columns)
+    known = {column.name: column for column in columns}
+    compiled = [compile_rule(rule, known[rule.column].cast) for rule in rules if rule.column in known and rule.rule != "not_null"]
+    return TargetPlan(target.table, tuple(columns), tuple(compiled), tuple(target.key), target.derived)
+
+
+def _writable(dataset: Dataset, table: Table, name: str) -> Column:
+    column = table.column(name)
+    if column is None:
+        has = ", ".join(item.name for item in table.columns)
+        raise PackInvalid(
+            f"dataset {dataset.name}: table {table.name} has no column {name}", table=table.name, column_name=name, hint=f"It has: {has}."
+        )
+    if column.generated or column.identity == "always":
+        raise PackInvalid(
+            f"dataset {dataset.name}: {table.name}.{name} is made by the database",
+            table=table.name,
+            column_name=name,
+            hint="Leave it out of the mapping.",
+        )
+    return column
+
+
+def _require_complete(dataset: Dataset, table: Table, columns: list[ColumnPlan]) -> None:
+    """Columns that must have a value are mapped, unless a trigger may fill them."""
+    mapped = {column.name for column in columns}
+    lacking = [
+        item.name for item in table.columns if not (item.nullable or item.has_default or item.identity or item.generated or item.name in mapped)
+    ]
+    if lacking and not table.has_triggers:
+        raise PackInvalid(
+            f"dataset {dataset.name}: {table.name} needs a value for {', '.join(lacking)}", table=table.name, hint="Map it, or give it a default."
+        )
+
+
+def _inputs(mapping: ColumnMapping) -> tuple[Input, ...]:
+    nulls = tuple(mapping.nulls)
+    if mapping.source is not None:
+        return (Input(tuple(mapping.source), nulls, mapping.extract),)
+    return tuple(Input(tuple(part.split("|")), nulls, mapping.extract) for part in mapping.uuid or ())
+
+
+def _present(target: Target, column: Column, mapping: ColumnMapping, headers: Mapping[str, Header]) -> bool:
+    """Whether the column is written at all; raises where a source lacks what it must have."""
+    lacking = {source: item for source, header in headers.items() for item in _inputs(mapping) if item.found(header) is None}
+    if not lacking:
+        return True
+    source, wanted = next(iter(lacking.items()))
+    nowhere = len(lacking) == len(headers)
+    can_be_left = (column.nullable or column.has_default) if nowhere else (column.nullable and not column.has_default)
+    if mapping.optional and can_be_left and column.name not in target.key:
+        return not nowhere
+    raise _missing(source, wanted, headers[source], some=mapping.optional and not nowhere)
+
+
+def _missing(source: str, wanted: Input, header: Header, *, some: bool) -> ColumnMissing:
+    what = f"no column {wanted.names[0]!r}" if len(wanted.names) == 1 else f"none of the columns {', '.join(map(repr, wanted.names))}"
+    why = " Other sources of the dataset have it, so that its default cannot be stored." if some else ""
+    return ColumnMissing(f"{source} has {what}", source=source, column=wanted.names[0], hint=f"It has: {', '.join(header)}.{why}")
+
+
+def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool) -> ColumnPlan:
+    cast = cast_for(column.type)
+    if mapping.extract is not None:
+        require_pattern(mapping.extract, column.name, group=True)
+    kind = None
+    if mapping.uuid is not None:
+        kind = mapping.uuid_kind or target.table
+        if column.type.name != "uuid" and (cast.kind != "text" or column.type.labels):
+            raise PackInvalid(f"{target.table}.{column.name} cannot hold a uuid", table=target.table, column_name=column.name)
+    const = None if mapping.const is None else _constant(target, column, mapping, cast)
+    return ColumnPlan(column.name, column.type.declared, cast, _inputs(mapping), required, kind, const)
+
+
+def _constant(target: Target, column: Column, mapping: ColumnMapping, cast: Cast) -> pl.Series:
+    text = str(mapping.const).lower() if isinstance(mapping.const, bool) else str(mapping.const)
+    value = cast.convert(pl.Series([text], dtype=pl.String))
+    if value.null_count() or "\x00" in text:
+        message = f"the constant of {target.table}.{column.name} is not {cast.expects}"
+        raise PackInvalid(message, table=target.table, column_name=column.name)
+    return value
+
+
+def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]:
+    read = {name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names}
+    ignored: dict[str, None] = {}
+    for source, header in headers.items():
+        extra = [name for name in header if name not in read]
+        if extra and dataset.extra_columns == "error":
+            hint = "Map them, or set extra_columns to ignore."
+            raise SourceMalformed(f"{source} has columns that no target reads: {', '.join(extra)}", source=source, columns=extra, hint=hint)
+        ignored.update(dict.fromkeys(extra))
+    return tuple(ignored)

@@ -1,0 +1,107 @@
+"""A dataset's sources, one after the other, as one stream of frames."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from typing import TYPE_CHECKING
+
+from ..constants import FRAME_BYTES
+from .frames import Converter, Frame
+from .mapping import compile_dataset
+from .readers import read_csv, read_header
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping, Sequence
+
+    import pyarrow as pa
+
+    from .._pack_models import Dataset
+    from .._shapes import Table
+    from .readers import Header
+    from .sources import FileSource
+
+
+def read_dataset(
+    dataset: Dataset, tables: Mapping[str, Table], sources: Sequence[FileSource], *, checks: bool = True, block_bytes: int = FRAME_BYTES
+) -> FrameStream:
+    """Open a dataset's sources and compile its mapping for them; records are read when the stream is iterated.
+
+    ``tables`` are the target tables by name, as the catalogue has them. ``checks=False`` leaves out the dataset's
+    rules; casts, and the columns that must have a value, stay. ``block_bytes`` is how much is parsed at once.
+
+    :raises ColumnMissing, SourceMalformed, PackInvalid: the mapping does not fit the sources or the tables.
+    :raises SourceMissing, SourceEmpty, SourceUndecodable: a header cannot be read; while iterating, a record cannot.
+    """
+    return FrameStream(dataset, tables, sources, checks=checks, block_bytes=block_bytes)
+
+
+class FrameStream:
+    """A synchronous iterator of :class:`Frame`; made for one thread at a time. Close it, or use it with ``with``."""
+
+    def __init__(self, dataset: Dataset, tables: Mapping[str, Table], sources: Sequence[FileSource], *, checks: bool, block_bytes: int) -> None:
+        origin = dataset.source
+        self._sources = tuple(sources)
+        self._format = {"delimiter": origin.delimiter, "encoding": origin.encoding}
+        self._block_bytes = block_bytes
+        self.headers: dict[str, Header] = {
+            source.name: read_header(source, delimiter=origin.delimiter, encoding=origin.encoding) for source in self._sources
+        }
+        self._plan = compile_dataset(dataset, tables, self.headers, checks=checks)
+        self._starts: list[int] = []
+        self._frames = self._read()
+
+    @property
+    def header(self) -> Header:
+        """The columns of the first source."""
+        return self.headers[self._sources[0].name] if self._sources else ()
+
+    @property
+    def ignored_columns(self) -> tuple[str, ...]:
+        """Source columns that no target reads."""
+        return self._plan.ignored
+
+    @property
+    def schemas(self) -> dict[str, pa.Schema]:
+        """The Arrow schema of each target's frames, by table name, known before the first frame."""
+        return {target.table: target.schema for target in self._plan.targets}
+
+    @property
+    def text_columns(self) -> dict[str, frozenset[str]]:
+        """The columns of each target that the server casts from text, by table name."""
+        return {target.table: target.text_columns for target in self._plan.targets}
+
+    def locate(self, ordinal: int) -> tuple[str, int]:
+        """The source's name and the record's number in it of the record with this ordinal (from 1) in the stream.
+
+        :raises IndexError: no record of that ordinal was read yet.
+        """
+        if not self._starts or ordinal < 1:
+            raise IndexError(f"record {ordinal} was not read")
+        source = bisect_right(self._starts, ordinal - 1) - 1
+        return self._sources[source].name, ordinal - self._starts[source]
+
+    def close(self) -> None:
+        """Give the open file back; the stream ends."""
+        self._frames.close()
+
+    def __iter__(self) -> Iterator[Frame]:
+        return self
+
+    def __next__(self) -> Frame:
+        return next(self._frames)
+
+    def __enter__(self) -> FrameStream:  # noqa: PYI034  # typing.Self needs Python 3.11
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _read(self) -> Generator[Frame, None, None]:
+        converter, offset = Converter(self._plan), 0
+        for source in self._sources:
+            self._starts.append(offset)
+            header = self.headers[source.name]
+            for raw in read_csv(source, block_bytes=self._block_bytes, **self._format):
+                frame = converter.apply(raw, source=source.name, header=header, offset=self._starts[-1])
+                offset += frame.records
+                yield frame
