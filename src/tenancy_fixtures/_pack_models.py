@@ -1,0 +1,163 @@
+"""What the files of a pack may say: pydantic models, from which their JSON Schemas are made."""
+
+from __future__ import annotations
+
+from typing import Any, Dict, List, Literal, Optional, Union
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
+NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
+
+
+class Model(BaseModel):
+    """Unknown keys are errors: a misspelt option must not be ignored."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
+
+
+class ColumnMapping(Model):
+    """Where a target column's value comes from: exactly one of ``from``, ``uuid`` and ``const``.
+
+    ``from`` names source columns, the first that the source has is read; ``extract`` keeps the first group of a
+    regular expression; ``uuid`` makes a version 5 uuid (RFC 9562) of the named source columns, so that the same natural
+    key gives the same id in every load; ``const`` is a fixed value.
+    """
+
+    source: Optional[List[str]] = Field(None, alias="from", min_length=1, description="Source columns; the first one present is read.")
+    uuid: Optional[List[str]] = Field(
+        None, min_length=1, description="Source columns that a deterministic uuid is made of; each may be `a|b`: the first one present."
+    )
+    uuid_kind: Optional[str] = Field(None, description="Word that keeps uuids of different things apart; the target table where none is given.")
+    const: Optional[Union[bool, int, float, str]] = None
+    extract: Optional[str] = Field(None, description="Regular expression; its first group is the value. No match is a reject.")
+    nulls: List[str] = Field(default_factory=lambda: [""], description="Texts that stand for no value.")
+    optional: bool = Field(False, description="The source may lack the column: its default, or null, is stored.")
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> ColumnMapping:
+        given = [name for name in ("source", "uuid", "const") if getattr(self, name) is not None]
+        if len(given) != 1:
+            raise ValueError("give exactly one of from, uuid and const")
+        return self
+
+
+class Rule(Model):
+    """What a value of ``column`` (a target column) must be. Null passes every rule but ``not_null``."""
+
+    column: str
+    rule: Literal["not_null", "range", "length", "pattern", "one_of"]
+    min: Optional[float] = None
+    max: Optional[float] = None
+    pattern: Optional[str] = None
+    values: Optional[List[Union[int, float, str]]] = None
+
+    @model_validator(mode="after")
+    def _complete(self) -> Rule:
+        needs = {"range": ("min", "max"), "length": ("min", "max"), "pattern": ("pattern",), "one_of": ("values",)}.get(self.rule, ())
+        if needs and all(getattr(self, name) is None for name in needs):
+            raise ValueError(f"a {self.rule} rule needs {' or '.join(needs)}")
+        return self
+
+
+class Target(Model):
+    """One table that a dataset fills. The key decides which rows are the same row; it must be unique in the table."""
+
+    table: str = Field(pattern=IDENTIFIER)
+    key: List[str] = Field(min_length=1, description="Target columns of the natural key.")
+    columns: Dict[str, ColumnMapping] = Field(min_length=1)
+    rules: List[Rule] = Field(default_factory=list)
+    derived: bool = Field(
+        False, description="Rows are made from records (an artist from its tracks): equal keys are expected, and not counted as duplicates."
+    )
+
+    @model_validator(mode="after")
+    def _known_columns(self) -> Target:
+        unknown = [name for name in [*self.key, *(rule.column for rule in self.rules)] if name not in self.columns]
+        if unknown:
+            raise ValueError(f"not among the columns of {self.table}: {', '.join(sorted(set(unknown)))}")
+        return self
+
+
+class Source(Model):
+    """Where a dataset's records are, inside the pack's folder: a file, a folder or a glob."""
+
+    path: str
+    format: Literal["csv"] = "csv"
+    encoding: str = "utf-8"
+    delimiter: str = Field(",", min_length=1, max_length=1)
+
+    @field_validator("path")
+    @classmethod
+    def _inside(cls, path: str) -> str:
+        if path.startswith(("/", "\\")) or ".." in path.replace("\\", "/").split("/"):
+            raise ValueError("the path must stay inside the pack's folder")
+        return path
+
+
+class Dataset(Model):
+    """One source and the tables that it fills, in the order in which they are written.
+
+    The first target that is not ``derived`` is the dataset's own table: its keys are what ``stored`` counts.
+    """
+
+    name: str = Field(pattern=NAME)
+    description: str = ""
+    source: Source
+    targets: List[Target] = Field(min_length=1)
+    extra_columns: Literal["error", "ignore"] = Field(
+        "error", description="What to do with source columns that no target reads; ignored ones are listed in the report."
+    )
+    on_error: Literal["fail", "reject"] = "fail"
+
+    @property
+    def own(self) -> Target:
+        """The target whose keys the dataset counts."""
+        return next((target for target in self.targets if not target.derived), self.targets[0])
+
+
+class PackManifest(Model):
+    """``pack.json``: what the pack is and which datasets it has."""
+
+    name: str = Field(pattern=NAME)
+    version: str = Field(min_length=1)
+    description: str = ""
+    extensions: List[str] = Field(default_factory=list, description="PostgreSQL extensions that the schema script needs.")
+    shared_schemas: List[str] = Field(default_factory=list, description="Schemas outside the tenant's own that scripts may refer to.")
+    datasets: List[Dataset] = Field(default_factory=list)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> PackManifest:
+        names = [dataset.name for dataset in self.datasets]
+        twice = sorted({name for name in names if names.count(name) > 1})
+        if twice:
+            raise ValueError(f"datasets declared twice: {', '.join(twice)}")
+        return self
+
+
+class Tier(Model):
+    """What a tier gives: features that are on, limits (a number, or text with a unit such as ``100GB``)."""
+
+    features: List[str] = Field(default_factory=list)
+    limits: Dict[str, Union[int, float, str]] = Field(default_factory=dict)
+
+
+class TenantTemplate(Model):
+    """``tenant_template.json``: what a new tenant is before anything is said of it."""
+
+    default_tier: str
+    tiers: Dict[str, Tier] = Field(min_length=1)
+    labels: Dict[str, str] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _default_exists(self) -> TenantTemplate:
+        if self.default_tier not in self.tiers:
+            raise ValueError(f"default_tier {self.default_tier!r} is not among the tiers")
+        return self
+
+
+class ConfigTemplate(Model):
+    """``config_template.json``: the configuration of a new tenant; a tier's part is merged over the defaults."""
+
+    defaults: Dict[str, Any]
+    tiers: Dict[str, Dict[str, Any]] = Field(default_factory=dict)

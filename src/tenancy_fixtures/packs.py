@@ -1,0 +1,185 @@
+"""Read, check and digest a pack: a folder of templates, revisions and data for one kind of tenant."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib
+import json
+import re
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pydantic import BaseModel, ValidationError
+
+from ._pack_models import ConfigTemplate, Dataset, PackManifest, TenantTemplate
+from .exceptions import DatasetNotFound, PackInvalid
+
+MANIFEST, TENANT, CONFIG, SCHEMA, MIGRATIONS = "pack.json", "tenant_template.json", "config_template.json", "schema_template.sql", "migrations"
+DEFAULT_FOLDER = Path(__file__).parent / "templates"
+_REVISION = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+@dataclass(frozen=True)
+class Revision:
+    """One numbered step of a pack's schema; ``digest`` is the SHA-256 of its text."""
+
+    number: int
+    name: str
+    file: Path
+    sql: str = field(repr=False)
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the text, in hex: it shows when a revision that tenants have applied is edited."""
+        return hashlib.sha256(self.sql.encode()).hexdigest()
+
+
+@dataclass(frozen=True)
+class Pack:
+    """A kind of tenant: what it is, how its schema looks and came to be, and what it is seeded with."""
+
+    folder: Path
+    manifest: PackManifest = field(repr=False)
+    tenant_template: TenantTemplate = field(repr=False)
+    config_template: ConfigTemplate = field(repr=False)
+    schema_sql: str = field(repr=False)
+    revisions: tuple[Revision, ...] = field(repr=False, default=())
+
+    @classmethod
+    def default(cls) -> Pack:
+        """The pack that comes with the library: a Spotify AI agent."""
+        return cls.from_folder(DEFAULT_FOLDER)
+
+    @classmethod
+    def from_folder(cls, folder: str | Path) -> Pack:
+        """Read a pack and check every template against its schema.
+
+        :raises PackInvalid: a file is missing, is not JSON, breaks its schema, or the revisions have a gap; says where.
+        """
+        root = Path(folder)
+        if not root.is_dir():
+            raise PackInvalid(f"no pack folder {str(folder)!r}", file=str(folder), hint="Give the folder that holds pack.json.")
+        return cls(
+            folder=root,
+            manifest=_read_model(root / MANIFEST, PackManifest),
+            tenant_template=_read_model(root / TENANT, TenantTemplate),
+            config_template=_read_model(root / CONFIG, ConfigTemplate),
+            schema_sql=_read_text(root / SCHEMA),
+            revisions=_read_revisions(root / MIGRATIONS),
+        )
+
+    @classmethod
+    def resolve(cls, reference: str | None) -> Pack:
+        """The pack that a setting names: ``None``, a folder, or ``module:attribute``.
+
+        :raises PackInvalid: nothing of that name is a pack.
+        """
+        if reference is None:
+            return cls.default()
+        if ":" in reference and not Path(reference).exists():
+            return _import_pack(reference)
+        return cls.from_folder(reference)
+
+    @property
+    def name(self) -> str:
+        """The pack's name."""
+        return self.manifest.name
+
+    @property
+    def head(self) -> int:
+        """The number of the last revision; 0 where the pack has none."""
+        return self.revisions[-1].number if self.revisions else 0
+
+    @cached_property
+    def digest(self) -> str:
+        """SHA-256 over manifest, templates, schema and revisions: what a release is known by."""
+        parts = [self.manifest.model_dump(mode="json"), self.tenant_template.model_dump(mode="json"), self.config_template.model_dump(mode="json")]
+        content = json.dumps([*parts, self.schema_sql, [(item.number, item.digest) for item in self.revisions]], sort_keys=True)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def dataset(self, name: str) -> Dataset:
+        """The dataset of that name.
+
+        :raises DatasetNotFound: the pack declares none.
+        """
+        for dataset in self.manifest.datasets:
+            if dataset.name == name:
+                return dataset
+        names = ", ".join(item.name for item in self.manifest.datasets) or "none"
+        raise DatasetNotFound(f"the pack {self.name!r} has no dataset {name!r}", hint=f"It has: {names}.", dataset=name)
+
+
+def json_schemas() -> dict[str, dict[str, Any]]:
+    """The JSON Schema of each JSON file of a pack, by file name."""
+    return {name: model.model_json_schema() for name, model in ((MANIFEST, PackManifest), (TENANT, TenantTemplate), (CONFIG, ConfigTemplate))}
+
+
+def _read_text(path: Path) -> str:
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise PackInvalid(f"{path.name} cannot be read: {error.strerror}", file=str(path), hint="A pack needs this file.") from error
+    except UnicodeDecodeError as error:
+        raise PackInvalid(f"{path.name} is not UTF-8 at byte {error.start}", file=str(path), hint="Save it as UTF-8.") from error
+    if "\x00" in text:
+        raise PackInvalid(f"{path.name} holds a NUL byte", file=str(path), hint="Remove it; PostgreSQL's text cannot hold it.")
+    return text
+
+
+def _read_model(path: Path, model: type[_Model]) -> _Model:
+    text = _read_text(path)
+    try:
+        content = json.loads(text, parse_constant=_refuse_constant)
+    except json.JSONDecodeError as error:
+        message = f"{path.name}, line {error.lineno}, column {error.colno}: not JSON: {error.msg}"
+        raise PackInvalid(message, file=str(path), line=error.lineno, column=error.colno) from error
+    except RecursionError as error:
+        raise PackInvalid(f"{path.name}: nested too deeply", file=str(path)) from error
+    except ValueError as error:
+        raise PackInvalid(f"{path.name}: not JSON: {error}", file=str(path)) from error
+    try:
+        return model.model_validate(content)
+    except ValidationError as error:
+        problems = [(_pointer(item["loc"]), item["msg"]) for item in error.errors(include_url=False)]
+        message = "; ".join(f"{path.name} at {pointer}: {text}" for pointer, text in problems)
+        raise PackInvalid(message, file=str(path), pointer=problems[0][0], hint="The JSON Schema of this file says what it may hold.") from error
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number there")
+
+
+def _pointer(location: tuple[Any, ...]) -> str:
+    """A JSON Pointer (RFC 6901)."""
+    return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _read_revisions(folder: Path) -> tuple[Revision, ...]:
+    if not folder.is_dir():
+        return ()
+    found = []
+    for path in sorted(folder.glob("*.sql")):
+        match = _REVISION.match(path.name)
+        if match is None:
+            raise PackInvalid(f"{path.name} is not a revision's name", file=str(path), hint="Name it NNNN_what_it_does.sql.")
+        found.append(Revision(int(match[1]), match[2], path, _read_text(path)))
+    for expected, revision in enumerate(found, start=1):
+        if revision.number != expected:
+            raise PackInvalid(
+                f"revision {expected:04d} is missing or there twice", file=str(revision.file), hint="Number revisions from 0001 without a gap."
+            )
+    return tuple(found)
+
+
+def _import_pack(reference: str) -> Pack:
+    module_name, _, attribute = reference.partition(":")
+    try:
+        found = getattr(importlib.import_module(module_name), attribute)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise PackInvalid(f"no pack at {reference!r}: {error}", hint="Give a folder, or module:attribute.") from error
+    if not isinstance(found, Pack):
+        raise PackInvalid(f"{reference!r} is a {type(found).__name__}, not a Pack", hint="Make it with Pack.from_folder(…).")
+    return found

@@ -1,0 +1,529 @@
+-- The head of a tenant's schema: a Spotify AI agent.
+--
+-- Names are unqualified: the script runs with the tenant's schema as its whole search_path, inside a transaction that
+-- is not its own. Every object it makes is also made by the revisions in migrations/, in the same order of columns.
+-- No extension, trigger or function is needed, so it runs on any PostgreSQL from 15 on, sharded by schema or not.
+-- A comment that starts with [personal] marks a column that tells something about a living person.
+
+-- People ---------------------------------------------------------------------------------------------------------
+
+CREATE TABLE users (
+    user_id      uuid        NOT NULL DEFAULT gen_random_uuid(),
+    handle       text        NOT NULL,
+    email        text        NOT NULL,
+    display_name text        NOT NULL,
+    country      text,
+    locale       text        NOT NULL DEFAULT 'en',
+    birth_date   date,
+    plan         text        NOT NULL DEFAULT 'free',
+    is_active    boolean     NOT NULL DEFAULT true,
+    settings     jsonb       NOT NULL DEFAULT '{}',
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    last_seen_at timestamptz,
+    CONSTRAINT users_pkey PRIMARY KEY (user_id),
+    CONSTRAINT users_handle_key UNIQUE (handle),
+    CONSTRAINT users_handle_check CHECK (char_length(handle) BETWEEN 1 AND 64),
+    CONSTRAINT users_email_check CHECK (email LIKE '%_@_%' AND char_length(email) <= 320),
+    CONSTRAINT users_country_check CHECK (country ~ '^[A-Z]{2}$'),
+    CONSTRAINT users_plan_check CHECK (plan IN ('free', 'premium', 'family', 'student'))
+);
+CREATE UNIQUE INDEX users_email_key ON users (lower(email));
+CREATE INDEX users_last_seen_at_idx ON users (last_seen_at);
+COMMENT ON TABLE users IS 'People who listen and work in this tenant.';
+COMMENT ON COLUMN users.user_id IS 'Seeded users: version 5 uuid of kind user, made of the handle.';
+COMMENT ON COLUMN users.handle IS '[personal] Name by which the user is addressed; unique in the tenant.';
+COMMENT ON COLUMN users.email IS '[personal] Address to write to; unique without regard to case.';
+COMMENT ON COLUMN users.display_name IS '[personal] Name as shown to others.';
+COMMENT ON COLUMN users.country IS 'ISO 3166-1 alpha-2.';
+COMMENT ON COLUMN users.birth_date IS '[personal] Day of birth, where given.';
+COMMENT ON COLUMN users.settings IS 'Preferences of the user interface.';
+COMMENT ON COLUMN users.last_seen_at IS 'Last request of the user; null: not since this is recorded.';
+
+CREATE TABLE spotify_connections (
+    connection_id    uuid        NOT NULL DEFAULT gen_random_uuid(),
+    user_id          uuid        NOT NULL,
+    spotify_user_id  text        NOT NULL,
+    scopes           text[]      NOT NULL DEFAULT '{}',
+    secret_ref       text        NOT NULL,
+    token_expires_at timestamptz NOT NULL,
+    connected_at     timestamptz NOT NULL DEFAULT now(),
+    revoked_at       timestamptz,
+    CONSTRAINT spotify_connections_pkey PRIMARY KEY (connection_id),
+    CONSTRAINT spotify_connections_user_id_key UNIQUE (user_id),
+    CONSTRAINT spotify_connections_spotify_user_id_key UNIQUE (spotify_user_id),
+    CONSTRAINT spotify_connections_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE
+);
+COMMENT ON TABLE spotify_connections IS 'A user''s consent to act for them at Spotify.';
+COMMENT ON COLUMN spotify_connections.spotify_user_id IS '[personal] The user''s id at Spotify.';
+COMMENT ON COLUMN spotify_connections.secret_ref IS 'Where the secret store keeps the tokens; the tokens themselves are never stored here.';
+
+-- Catalogue ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE artists (
+    artist_id  uuid        NOT NULL,
+    name       text        NOT NULL,
+    spotify_id text,
+    genres     text[]      NOT NULL DEFAULT '{}',
+    popularity smallint,
+    followers  integer,
+    country    text,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT artists_pkey PRIMARY KEY (artist_id),
+    CONSTRAINT artists_name_key UNIQUE (name),
+    CONSTRAINT artists_spotify_id_key UNIQUE (spotify_id),
+    CONSTRAINT artists_name_check CHECK (char_length(name) BETWEEN 1 AND 500),
+    CONSTRAINT artists_popularity_check CHECK (popularity BETWEEN 0 AND 100),
+    CONSTRAINT artists_followers_check CHECK (followers >= 0),
+    CONSTRAINT artists_country_check CHECK (country ~ '^[A-Z]{2}$')
+);
+CREATE INDEX artists_genres_idx ON artists USING gin (genres);
+COMMENT ON TABLE artists IS 'Performers, one row for each name.';
+COMMENT ON COLUMN artists.artist_id IS 'Version 5 uuid of kind artist, made of the name, so that every load gives an artist the same id.';
+COMMENT ON COLUMN artists.popularity IS 'Spotify''s popularity, 0 to 100.';
+
+CREATE TABLE albums (
+    album_id     uuid        NOT NULL,
+    artist_id    uuid        NOT NULL,
+    title        text        NOT NULL,
+    album_type   text        NOT NULL DEFAULT 'album',
+    release_date date,
+    total_tracks smallint,
+    label        text,
+    spotify_id   text,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT albums_pkey PRIMARY KEY (album_id),
+    CONSTRAINT albums_artist_id_title_key UNIQUE (artist_id, title),
+    CONSTRAINT albums_spotify_id_key UNIQUE (spotify_id),
+    CONSTRAINT albums_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists,
+    CONSTRAINT albums_title_check CHECK (char_length(title) BETWEEN 1 AND 500),
+    CONSTRAINT albums_album_type_check CHECK (album_type IN ('album', 'single', 'compilation')),
+    CONSTRAINT albums_total_tracks_check CHECK (total_tracks > 0)
+);
+COMMENT ON TABLE albums IS 'Releases of an artist.';
+COMMENT ON COLUMN albums.album_id IS 'Version 5 uuid of kind album, made of the artist''s name and the title.';
+
+CREATE TABLE tracks (
+    track_id       text        NOT NULL,
+    title          text        NOT NULL,
+    artist_id      uuid        NOT NULL,
+    album_id       uuid,
+    duration_ms    integer     NOT NULL,
+    explicit       boolean,
+    isrc           text,
+    popularity     smallint,
+    track_number   smallint,
+    release_year   smallint,
+    release_decade smallint,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT tracks_pkey PRIMARY KEY (track_id),
+    CONSTRAINT tracks_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists,
+    CONSTRAINT tracks_album_id_fkey FOREIGN KEY (album_id) REFERENCES albums ON DELETE SET NULL,
+    CONSTRAINT tracks_track_id_check CHECK (char_length(track_id) = 22),
+    CONSTRAINT tracks_title_check CHECK (char_length(title) BETWEEN 1 AND 500),
+    CONSTRAINT tracks_duration_ms_check CHECK (duration_ms > 0),
+    CONSTRAINT tracks_isrc_check CHECK (char_length(isrc) = 12),
+    CONSTRAINT tracks_popularity_check CHECK (popularity BETWEEN 0 AND 100),
+    CONSTRAINT tracks_track_number_check CHECK (track_number > 0),
+    CONSTRAINT tracks_release_decade_check CHECK (release_decade % 10 = 0)
+);
+CREATE INDEX tracks_artist_id_idx ON tracks (artist_id);
+CREATE INDEX tracks_album_id_idx ON tracks (album_id, track_number);
+CREATE INDEX tracks_title_lower_idx ON tracks (lower(title) text_pattern_ops);
+COMMENT ON TABLE tracks IS 'Recordings, by their Spotify id.';
+COMMENT ON COLUMN tracks.track_id IS 'The 22 characters of spotify:track:…';
+COMMENT ON COLUMN tracks.album_id IS 'Null where the source does not know the album.';
+COMMENT ON COLUMN tracks.explicit IS 'Null where the source does not say.';
+COMMENT ON COLUMN tracks.isrc IS 'International Standard Recording Code, without hyphens; several tracks may share one.';
+COMMENT ON COLUMN tracks.release_decade IS 'First year of the decade, where the source knows no more than that.';
+
+CREATE TABLE audio_features (
+    track_id         text             NOT NULL,
+    danceability     double precision NOT NULL,
+    energy           double precision NOT NULL,
+    key              smallint         NOT NULL,
+    loudness         double precision NOT NULL,
+    mode             smallint         NOT NULL,
+    speechiness      double precision NOT NULL,
+    acousticness     double precision NOT NULL,
+    instrumentalness double precision NOT NULL,
+    liveness         double precision NOT NULL,
+    valence          double precision NOT NULL,
+    tempo            double precision NOT NULL,
+    time_signature   smallint         NOT NULL,
+    chorus_hit       double precision,
+    sections         smallint,
+    CONSTRAINT audio_features_pkey PRIMARY KEY (track_id),
+    CONSTRAINT audio_features_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
+    CONSTRAINT audio_features_danceability_check CHECK (danceability BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_energy_check CHECK (energy BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_key_check CHECK (key BETWEEN -1 AND 11),
+    CONSTRAINT audio_features_loudness_check CHECK (loudness BETWEEN -100 AND 20),
+    CONSTRAINT audio_features_mode_check CHECK (mode IN (0, 1)),
+    CONSTRAINT audio_features_speechiness_check CHECK (speechiness BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_acousticness_check CHECK (acousticness BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_instrumentalness_check CHECK (instrumentalness BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_liveness_check CHECK (liveness BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_valence_check CHECK (valence BETWEEN 0 AND 1),
+    CONSTRAINT audio_features_tempo_check CHECK (tempo BETWEEN 0 AND 1000),
+    CONSTRAINT audio_features_time_signature_check CHECK (time_signature BETWEEN 0 AND 15),
+    CONSTRAINT audio_features_chorus_hit_check CHECK (chorus_hit >= 0),
+    CONSTRAINT audio_features_sections_check CHECK (sections >= 0)
+);
+CREATE INDEX audio_features_mood_idx ON audio_features (valence, energy);
+COMMENT ON TABLE audio_features IS 'What an analysis of the sound says of a track. Decimals are kept as the source writes them.';
+COMMENT ON COLUMN audio_features.key IS 'Pitch class, 0 is C; -1 where none was found.';
+COMMENT ON COLUMN audio_features.loudness IS 'Decibels of full scale: -60 to 0 as a rule; recordings that clip may lie above 0.';
+COMMENT ON COLUMN audio_features.mode IS '1 is major, 0 minor.';
+COMMENT ON COLUMN audio_features.tempo IS 'Beats per minute; 0 where none was found.';
+COMMENT ON COLUMN audio_features.time_signature IS 'Beats in a bar; 0 where none was found.';
+COMMENT ON COLUMN audio_features.chorus_hit IS 'Seconds until the chorus begins, by estimate.';
+COMMENT ON COLUMN audio_features.sections IS 'Parts that the analysis found.';
+
+-- Playlists and listening ----------------------------------------------------------------------------------------
+
+CREATE TABLE playlists (
+    playlist_id      uuid        NOT NULL DEFAULT gen_random_uuid(),
+    owner_id         uuid        NOT NULL,
+    name             text        NOT NULL,
+    description      text,
+    is_public        boolean     NOT NULL DEFAULT false,
+    is_collaborative boolean     NOT NULL DEFAULT false,
+    tags             text[]      NOT NULL DEFAULT '{}',
+    spotify_id       text,
+    created_at       timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT playlists_pkey PRIMARY KEY (playlist_id),
+    CONSTRAINT playlists_owner_id_name_key UNIQUE (owner_id, name),
+    CONSTRAINT playlists_spotify_id_key UNIQUE (spotify_id),
+    CONSTRAINT playlists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users ON DELETE CASCADE,
+    CONSTRAINT playlists_name_check CHECK (char_length(name) BETWEEN 1 AND 200)
+);
+COMMENT ON TABLE playlists IS 'Lists of tracks that a user keeps.';
+COMMENT ON COLUMN playlists.playlist_id IS 'Seeded playlists: version 5 uuid of kind playlist, made of the owner''s handle and the name.';
+
+CREATE TABLE playlist_tracks (
+    playlist_id uuid        NOT NULL,
+    position    integer     NOT NULL,
+    track_id    text        NOT NULL,
+    added_by    uuid,
+    added_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT playlist_tracks_pkey PRIMARY KEY (playlist_id, position),
+    CONSTRAINT playlist_tracks_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE CASCADE,
+    CONSTRAINT playlist_tracks_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
+    CONSTRAINT playlist_tracks_added_by_fkey FOREIGN KEY (added_by) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT playlist_tracks_position_check CHECK (position > 0)
+);
+CREATE INDEX playlist_tracks_track_id_idx ON playlist_tracks (track_id);
+CREATE INDEX playlist_tracks_added_by_idx ON playlist_tracks (added_by);
+COMMENT ON TABLE playlist_tracks IS 'What a playlist holds, in order; a track may stand in it twice.';
+COMMENT ON COLUMN playlist_tracks.position IS 'Counts from 1.';
+
+CREATE TABLE listening_history (
+    listen_id bigint      GENERATED BY DEFAULT AS IDENTITY,
+    user_id   uuid        NOT NULL,
+    track_id  text        NOT NULL,
+    played_at timestamptz NOT NULL,
+    ms_played integer     NOT NULL,
+    platform  text,
+    skipped   boolean,
+    CONSTRAINT listening_history_pkey PRIMARY KEY (listen_id),
+    CONSTRAINT listening_history_user_id_played_at_track_id_key UNIQUE (user_id, played_at, track_id),
+    CONSTRAINT listening_history_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
+    CONSTRAINT listening_history_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
+    CONSTRAINT listening_history_ms_played_check CHECK (ms_played >= 0)
+);
+CREATE INDEX listening_history_track_id_idx ON listening_history (track_id, played_at);
+CREATE INDEX listening_history_played_at_idx ON listening_history USING brin (played_at);
+COMMENT ON TABLE listening_history IS 'Who heard what, when and for how long.';
+COMMENT ON COLUMN listening_history.played_at IS 'When the stream ended.';
+COMMENT ON COLUMN listening_history.platform IS 'Kind of device; null where it is not known.';
+COMMENT ON COLUMN listening_history.skipped IS 'The user went on before the end; null where it is not known.';
+
+-- Models, prompts and what they made -----------------------------------------------------------------------------
+
+CREATE TABLE ai_models (
+    model_id    uuid        NOT NULL DEFAULT gen_random_uuid(),
+    name        text        NOT NULL,
+    purpose     text        NOT NULL,
+    provider    text        NOT NULL,
+    is_enabled  boolean     NOT NULL DEFAULT true,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT ai_models_pkey PRIMARY KEY (model_id),
+    CONSTRAINT ai_models_name_key UNIQUE (name),
+    CONSTRAINT ai_models_purpose_check CHECK (purpose IN ('recommendation', 'generation', 'embedding', 'classification'))
+);
+COMMENT ON TABLE ai_models IS 'Models that the agent may call.';
+
+CREATE TABLE ai_model_versions (
+    version_id   uuid          NOT NULL DEFAULT gen_random_uuid(),
+    model_id     uuid          NOT NULL,
+    version      text          NOT NULL,
+    artifact_uri text,
+    sha256       text,
+    size_bytes   bigint,
+    parameters   jsonb         NOT NULL DEFAULT '{}',
+    accuracy     real,
+    price_per_1k numeric(12,6),
+    status       text          NOT NULL DEFAULT 'candidate',
+    released_at  timestamptz,
+    CONSTRAINT ai_model_versions_pkey PRIMARY KEY (version_id),
+    CONSTRAINT ai_model_versions_model_id_version_key UNIQUE (model_id, version),
+    CONSTRAINT ai_model_versions_model_id_fkey FOREIGN KEY (model_id) REFERENCES ai_models ON DELETE CASCADE,
+    CONSTRAINT ai_model_versions_sha256_check CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT ai_model_versions_size_bytes_check CHECK (size_bytes >= 0),
+    CONSTRAINT ai_model_versions_accuracy_check CHECK (accuracy BETWEEN 0 AND 1),
+    CONSTRAINT ai_model_versions_price_per_1k_check CHECK (price_per_1k >= 0),
+    CONSTRAINT ai_model_versions_status_check CHECK (status IN ('candidate', 'active', 'retired'))
+);
+CREATE UNIQUE INDEX ai_model_versions_active_key ON ai_model_versions (model_id) WHERE status = 'active';
+COMMENT ON TABLE ai_model_versions IS 'Versions of a model; at most one of a model is active.';
+COMMENT ON COLUMN ai_model_versions.price_per_1k IS 'US dollars for a thousand tokens.';
+
+CREATE TABLE prompts (
+    prompt_id  uuid        NOT NULL DEFAULT gen_random_uuid(),
+    name       text        NOT NULL,
+    version    integer     NOT NULL DEFAULT 1,
+    template   text        NOT NULL,
+    variables  text[]      NOT NULL DEFAULT '{}',
+    created_by uuid,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT prompts_pkey PRIMARY KEY (prompt_id),
+    CONSTRAINT prompts_name_version_key UNIQUE (name, version),
+    CONSTRAINT prompts_created_by_fkey FOREIGN KEY (created_by) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT prompts_version_check CHECK (version > 0)
+);
+CREATE INDEX prompts_created_by_idx ON prompts (created_by);
+COMMENT ON TABLE prompts IS 'Texts given to a model; a changed text is a new version.';
+
+CREATE TABLE ai_sessions (
+    session_id    uuid          NOT NULL DEFAULT gen_random_uuid(),
+    user_id       uuid          NOT NULL,
+    version_id    uuid          NOT NULL,
+    started_at    timestamptz   NOT NULL DEFAULT now(),
+    ended_at      timestamptz,
+    input_tokens  integer       NOT NULL DEFAULT 0,
+    output_tokens integer       NOT NULL DEFAULT 0,
+    cost_usd      numeric(12,6) NOT NULL DEFAULT 0,
+    context       jsonb         NOT NULL DEFAULT '{}',
+    CONSTRAINT ai_sessions_pkey PRIMARY KEY (session_id),
+    CONSTRAINT ai_sessions_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
+    CONSTRAINT ai_sessions_version_id_fkey FOREIGN KEY (version_id) REFERENCES ai_model_versions,
+    CONSTRAINT ai_sessions_ended_at_check CHECK (ended_at >= started_at),
+    CONSTRAINT ai_sessions_tokens_check CHECK (input_tokens >= 0 AND output_tokens >= 0)
+);
+CREATE INDEX ai_sessions_user_id_idx ON ai_sessions (user_id, started_at);
+CREATE INDEX ai_sessions_version_id_idx ON ai_sessions (version_id);
+COMMENT ON TABLE ai_sessions IS 'Conversations of a user with a version of a model.';
+COMMENT ON COLUMN ai_sessions.context IS '[personal] What the user said and the agent remembers of it.';
+
+CREATE TABLE generated_content (
+    content_id  uuid        NOT NULL DEFAULT gen_random_uuid(),
+    session_id  uuid        NOT NULL,
+    prompt_id   uuid,
+    playlist_id uuid,
+    kind        text        NOT NULL,
+    language    text        NOT NULL DEFAULT 'en',
+    body        jsonb       NOT NULL,
+    score       real,
+    is_approved boolean,
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT generated_content_pkey PRIMARY KEY (content_id),
+    CONSTRAINT generated_content_session_id_fkey FOREIGN KEY (session_id) REFERENCES ai_sessions ON DELETE CASCADE,
+    CONSTRAINT generated_content_prompt_id_fkey FOREIGN KEY (prompt_id) REFERENCES prompts ON DELETE SET NULL,
+    CONSTRAINT generated_content_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE SET NULL,
+    CONSTRAINT generated_content_kind_check CHECK (kind IN ('playlist', 'description', 'caption', 'summary', 'cover_brief')),
+    CONSTRAINT generated_content_score_check CHECK (score BETWEEN 0 AND 1)
+);
+CREATE INDEX generated_content_session_id_idx ON generated_content (session_id);
+CREATE INDEX generated_content_prompt_id_idx ON generated_content (prompt_id);
+CREATE INDEX generated_content_playlist_id_idx ON generated_content (playlist_id) WHERE playlist_id IS NOT NULL;
+COMMENT ON TABLE generated_content IS 'What a model made in a session.';
+COMMENT ON COLUMN generated_content.is_approved IS 'Null until somebody has looked at it.';
+
+-- Analytics ------------------------------------------------------------------------------------------------------
+
+CREATE TABLE analytics_events (
+    event_id    bigint      GENERATED BY DEFAULT AS IDENTITY,
+    name        text        NOT NULL,
+    user_id     uuid,
+    session_id  uuid,
+    occurred_at timestamptz NOT NULL,
+    client_ip   inet,
+    properties  jsonb       NOT NULL DEFAULT '{}',
+    CONSTRAINT analytics_events_pkey PRIMARY KEY (event_id),
+    CONSTRAINT analytics_events_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
+    CONSTRAINT analytics_events_session_id_fkey FOREIGN KEY (session_id) REFERENCES ai_sessions ON DELETE SET NULL
+);
+CREATE INDEX analytics_events_name_idx ON analytics_events (name, occurred_at);
+CREATE INDEX analytics_events_user_id_idx ON analytics_events (user_id, occurred_at);
+CREATE INDEX analytics_events_session_id_idx ON analytics_events (session_id) WHERE session_id IS NOT NULL;
+COMMENT ON TABLE analytics_events IS 'Things that happened, as they were reported.';
+COMMENT ON COLUMN analytics_events.client_ip IS '[personal] Address that the event came from.';
+
+CREATE TABLE metrics (
+    metric_id    bigint           GENERATED BY DEFAULT AS IDENTITY,
+    name         text             NOT NULL,
+    dimension    text             NOT NULL DEFAULT '',
+    granularity  text             NOT NULL,
+    period_start timestamptz      NOT NULL,
+    value        double precision NOT NULL,
+    CONSTRAINT metrics_pkey PRIMARY KEY (metric_id),
+    CONSTRAINT metrics_name_dimension_granularity_period_start_key UNIQUE (name, dimension, granularity, period_start),
+    CONSTRAINT metrics_granularity_check CHECK (granularity IN ('hour', 'day', 'week', 'month'))
+);
+COMMENT ON TABLE metrics IS 'Measurements summed up over a period.';
+COMMENT ON COLUMN metrics.dimension IS 'What the measurement is split by (country=FR); empty for the whole tenant.';
+
+CREATE TABLE segments (
+    segment_id uuid        NOT NULL DEFAULT gen_random_uuid(),
+    name       text        NOT NULL,
+    definition jsonb       NOT NULL DEFAULT '{}',
+    is_dynamic boolean     NOT NULL DEFAULT true,
+    created_at timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT segments_pkey PRIMARY KEY (segment_id),
+    CONSTRAINT segments_name_key UNIQUE (name)
+);
+COMMENT ON TABLE segments IS 'Groups of users that are looked at or addressed together.';
+COMMENT ON COLUMN segments.definition IS 'Conditions that a dynamic segment is computed from.';
+
+CREATE TABLE segment_members (
+    segment_id uuid        NOT NULL,
+    user_id    uuid        NOT NULL,
+    score      real,
+    joined_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT segment_members_pkey PRIMARY KEY (segment_id, user_id),
+    CONSTRAINT segment_members_segment_id_fkey FOREIGN KEY (segment_id) REFERENCES segments ON DELETE CASCADE,
+    CONSTRAINT segment_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE
+);
+CREATE INDEX segment_members_user_id_idx ON segment_members (user_id);
+COMMENT ON TABLE segment_members IS 'Who is in a segment.';
+COMMENT ON COLUMN segment_members.score IS 'How well the user fits; null in segments made by hand.';
+
+-- Working together -----------------------------------------------------------------------------------------------
+
+CREATE TABLE workspaces (
+    workspace_id uuid        NOT NULL DEFAULT gen_random_uuid(),
+    slug         text        NOT NULL,
+    name         text        NOT NULL,
+    owner_id     uuid        NOT NULL,
+    settings     jsonb       NOT NULL DEFAULT '{}',
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    archived_at  timestamptz,
+    CONSTRAINT workspaces_pkey PRIMARY KEY (workspace_id),
+    CONSTRAINT workspaces_slug_key UNIQUE (slug),
+    CONSTRAINT workspaces_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users,
+    CONSTRAINT workspaces_slug_check CHECK (slug ~ '^[a-z0-9][a-z0-9-]{0,62}$')
+);
+CREATE INDEX workspaces_owner_id_idx ON workspaces (owner_id);
+COMMENT ON TABLE workspaces IS 'Rooms in which users work on playlists and content together.';
+
+CREATE TABLE roles (
+    role_id     uuid        NOT NULL DEFAULT gen_random_uuid(),
+    name        text        NOT NULL,
+    permissions text[]      NOT NULL DEFAULT '{}',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT roles_pkey PRIMARY KEY (role_id),
+    CONSTRAINT roles_name_key UNIQUE (name)
+);
+COMMENT ON TABLE roles IS 'What members of a workspace may do.';
+
+CREATE TABLE members (
+    workspace_id uuid        NOT NULL,
+    user_id      uuid        NOT NULL,
+    role_id      uuid        NOT NULL,
+    joined_at    timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT members_pkey PRIMARY KEY (workspace_id, user_id),
+    CONSTRAINT members_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
+    CONSTRAINT members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
+    CONSTRAINT members_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles
+);
+CREATE INDEX members_user_id_idx ON members (user_id);
+CREATE INDEX members_role_id_idx ON members (role_id);
+COMMENT ON TABLE members IS 'Who works in a workspace, and as what.';
+
+CREATE TABLE invitations (
+    invitation_id uuid        NOT NULL DEFAULT gen_random_uuid(),
+    workspace_id  uuid        NOT NULL,
+    role_id       uuid        NOT NULL,
+    email         text        NOT NULL,
+    token_sha256  text        NOT NULL,
+    invited_by    uuid,
+    created_at    timestamptz NOT NULL DEFAULT now(),
+    expires_at    timestamptz NOT NULL,
+    accepted_at   timestamptz,
+    CONSTRAINT invitations_pkey PRIMARY KEY (invitation_id),
+    CONSTRAINT invitations_token_sha256_key UNIQUE (token_sha256),
+    CONSTRAINT invitations_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
+    CONSTRAINT invitations_role_id_fkey FOREIGN KEY (role_id) REFERENCES roles,
+    CONSTRAINT invitations_invited_by_fkey FOREIGN KEY (invited_by) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT invitations_token_sha256_check CHECK (token_sha256 ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT invitations_expires_at_check CHECK (expires_at > created_at)
+);
+CREATE INDEX invitations_workspace_id_idx ON invitations (workspace_id);
+CREATE UNIQUE INDEX invitations_open_key ON invitations (workspace_id, lower(email)) WHERE accepted_at IS NULL;
+CREATE INDEX invitations_role_id_idx ON invitations (role_id);
+CREATE INDEX invitations_invited_by_idx ON invitations (invited_by);
+COMMENT ON TABLE invitations IS 'Offers to join a workspace; one open offer for an address.';
+COMMENT ON COLUMN invitations.email IS '[personal] Address of the person invited.';
+COMMENT ON COLUMN invitations.token_sha256 IS 'Digest of the token in the link; the token itself is not stored.';
+
+CREATE TABLE comments (
+    comment_id   uuid        NOT NULL DEFAULT gen_random_uuid(),
+    workspace_id uuid        NOT NULL,
+    author_id    uuid,
+    parent_id    uuid,
+    playlist_id  uuid,
+    content_id   uuid,
+    body         text        NOT NULL,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    edited_at    timestamptz,
+    CONSTRAINT comments_pkey PRIMARY KEY (comment_id),
+    CONSTRAINT comments_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
+    CONSTRAINT comments_author_id_fkey FOREIGN KEY (author_id) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT comments_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES comments ON DELETE CASCADE,
+    CONSTRAINT comments_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE CASCADE,
+    CONSTRAINT comments_content_id_fkey FOREIGN KEY (content_id) REFERENCES generated_content ON DELETE CASCADE,
+    CONSTRAINT comments_subject_check CHECK (num_nonnulls(playlist_id, content_id) = 1),
+    CONSTRAINT comments_body_check CHECK (char_length(body) BETWEEN 1 AND 10000)
+);
+CREATE INDEX comments_workspace_id_idx ON comments (workspace_id, created_at);
+CREATE INDEX comments_author_id_idx ON comments (author_id);
+CREATE INDEX comments_parent_id_idx ON comments (parent_id) WHERE parent_id IS NOT NULL;
+CREATE INDEX comments_playlist_id_idx ON comments (playlist_id) WHERE playlist_id IS NOT NULL;
+CREATE INDEX comments_content_id_idx ON comments (content_id) WHERE content_id IS NOT NULL;
+COMMENT ON TABLE comments IS 'Remarks on a playlist or on generated content.';
+COMMENT ON COLUMN comments.body IS '[personal] What the author wrote.';
+
+CREATE TABLE workflows (
+    workflow_id  uuid        NOT NULL DEFAULT gen_random_uuid(),
+    workspace_id uuid        NOT NULL,
+    name         text        NOT NULL,
+    status       text        NOT NULL DEFAULT 'draft',
+    schedule     text,
+    created_by   uuid,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT workflows_pkey PRIMARY KEY (workflow_id),
+    CONSTRAINT workflows_workspace_id_name_key UNIQUE (workspace_id, name),
+    CONSTRAINT workflows_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
+    CONSTRAINT workflows_created_by_fkey FOREIGN KEY (created_by) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT workflows_status_check CHECK (status IN ('draft', 'active', 'paused', 'archived'))
+);
+CREATE INDEX workflows_created_by_idx ON workflows (created_by);
+COMMENT ON TABLE workflows IS 'Steps that the agent takes for a workspace, again and again.';
+COMMENT ON COLUMN workflows.schedule IS 'Five fields of cron, UTC; null: on demand.';
+
+CREATE TABLE workflow_steps (
+    workflow_id uuid     NOT NULL,
+    position    smallint NOT NULL,
+    kind        text     NOT NULL,
+    prompt_id   uuid,
+    settings    jsonb    NOT NULL DEFAULT '{}',
+    timeout     interval NOT NULL DEFAULT '5 minutes',
+    CONSTRAINT workflow_steps_pkey PRIMARY KEY (workflow_id, position),
+    CONSTRAINT workflow_steps_workflow_id_fkey FOREIGN KEY (workflow_id) REFERENCES workflows ON DELETE CASCADE,
+    CONSTRAINT workflow_steps_prompt_id_fkey FOREIGN KEY (prompt_id) REFERENCES prompts,
+    CONSTRAINT workflow_steps_position_check CHECK (position > 0),
+    CONSTRAINT workflow_steps_kind_check CHECK (kind IN ('select', 'generate', 'review', 'publish', 'notify'))
+);
+CREATE INDEX workflow_steps_prompt_id_idx ON workflow_steps (prompt_id);
+COMMENT ON TABLE workflow_steps IS 'What a workflow does, in order.';
+COMMENT ON COLUMN workflow_steps.position IS 'Counts from 1.';
