@@ -1,0 +1,280 @@
+"""BaseFixture, a piece of a tenant's desired state, and the run that brings fixtures about: whole or not at all."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from abc import ABC, abstractmethod
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+from uuid import UUID
+
+from ._pg._cancel import cancelled_once
+from ._shapes import DatasetReport, RunReport, RunState, Step, Tenant, TenantState, ValidationReport
+from .exceptions import ConfigurationError, DatabaseError, PackMismatch, TenancyError, TenantNotFound, ValidationFailed, ValidationTimeout
+from .journal import Repeated, Run
+from .utils import FixtureUtils
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Mapping, Sequence
+
+    from ._pg.database import Session, Transaction
+    from .audit import AuditAction
+    from .monitoring import ProgressListener, Tracker
+    from .packs import Pack
+    from .runtime import Runtime
+    from .settings import Settings
+
+_T = TypeVar("_T")
+
+# The run of a dry run: it is not written down.
+NO_RUN = UUID(int=0)
+
+
+@dataclass
+class FixtureContext:
+    """What a fixture works with during one run: the tenant, the transaction, the pack.
+
+    ``tenant`` is the registry's row, ``None`` until it exists. Reports of datasets gather in ``datasets``, audit
+    entries in ``notes``: they are written as the transaction's last statements.
+    """
+
+    tenant_id: str
+    transaction: Transaction
+    pack: Pack
+    settings: Settings
+    run_id: UUID
+    tracker: Tracker
+    tenant: Tenant | None = None
+    dry_run: bool = False
+    datasets: list[DatasetReport] = field(default_factory=list)
+    notes: list[tuple[AuditAction, Mapping[str, Any]]] = field(default_factory=list)
+
+    def note(self, action: AuditAction, **detail: Any) -> None:
+        """Have an audit entry written at the end of the transaction: names and numbers, never a row's value."""
+        self.notes.append((action, detail))
+
+    @property
+    def existing(self) -> Tenant:
+        """The tenant.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        if self.tenant is None:
+            raise TenantNotFound(
+                f"no tenant {self.tenant_id!r}", tenant=self.tenant_id, hint=f"Make it with `tenancy tenant create {self.tenant_id}`."
+            )
+        return self.tenant
+
+
+class BaseFixture(ABC):
+    """A piece of a tenant's desired state.
+
+    A subclass says what is there to do (:meth:`plan`), does it (:meth:`apply`), and undoes it (:meth:`rollback`);
+    :meth:`validate` looks before, :meth:`verify` after. All of it happens inside one transaction with the other fixtures
+    of the run; an error anywhere takes everything back. ``name`` is unique in a run, ``depends_on`` names fixtures that
+    come first where they are part of it, ``role`` is the purpose of the database role that the work is done with.
+    """
+
+    name: ClassVar[str]
+    depends_on: ClassVar[tuple[str, ...]] = ()
+    role: ClassVar[str] = "migrator"
+
+    async def validate(self, context: FixtureContext) -> ValidationReport:  # noqa: ARG002 - subclasses need it
+        """Look at what is to be done before anything is; an error among the findings ends the run."""
+        return ValidationReport(self.name, 0)
+
+    @abstractmethod
+    async def plan(self, context: FixtureContext) -> Sequence[Step]:
+        """What :meth:`apply` would do now; nothing where the state is as desired. Changes nothing."""
+
+    @abstractmethod
+    async def apply(self, context: FixtureContext) -> Sequence[Step]:
+        """Bring the state about and say what was done. Idempotent: the desired state is left as it is."""
+
+    async def verify(self, context: FixtureContext) -> ValidationReport:  # noqa: ARG002 - subclasses need it
+        """Look at what was done, before it is committed; an error among the findings takes everything back."""
+        return ValidationReport(self.name, 0)
+
+    @abstractmethod
+    async def rollback(self, context: FixtureContext) -> Sequence[Step]:
+        """Take away what :meth:`apply` brings about, and say what was done. Idempotent."""
+
+
+@dataclass(frozen=True)
+class Operation:
+    """What a run is asked to do: fixtures, on one tenant, forwards or backwards."""
+
+    name: str
+    tenant_id: str
+    fixtures: tuple[BaseFixture, ...]
+    arguments: Mapping[str, Any] = field(default_factory=dict)
+    backwards: bool = False
+    dry_run: bool = False
+    idempotency_key: str | None = None
+    listener: ProgressListener | None = None
+
+    def in_order(self) -> list[BaseFixture]:
+        """The fixtures, each after those that it depends on; backwards where the run takes away.
+
+        :raises ConfigurationError: there are none, or two have one name.
+        """
+        by_name = {fixture.name: fixture for fixture in self.fixtures}
+        if not by_name or len(by_name) < len(self.fixtures):
+            raise ConfigurationError("a run needs fixtures, each of another name", hint="Give a subclass a name of its own.")
+        names = FixtureUtils.in_order({fixture.name: fixture.depends_on for fixture in self.fixtures})
+        ordered = [by_name[name] for name in names]
+        return ordered[::-1] if self.backwards else ordered
+
+
+async def run(runtime: Runtime, pack: Pack, operation: Operation) -> RunReport:
+    """Run an operation: written down, then done in one transaction, then ended with it.
+
+    :raises TenancyError: what went wrong; everything was taken back and the run is recorded as failed.
+    """
+    async with runtime.slots:
+        return await cancelled_once(_Execution(runtime, pack, operation).run())
+
+
+class _Execution:
+    """One run on its way."""
+
+    def __init__(self, runtime: Runtime, pack: Pack, operation: Operation) -> None:
+        self._runtime = runtime
+        self._pack = pack
+        self._operation = operation
+        self._fixtures = operation.in_order()
+        self._tracker = runtime.monitor.tracker(operation.listener)
+        self._steps: list[Step] = []
+        self._context: FixtureContext | None = None
+        self._began = time.perf_counter()
+        self._at = ""
+
+    async def run(self) -> RunReport:
+        operation, role = self._operation, self._fixtures[0].role
+        async with self._runtime.database.session() as session:
+            if operation.dry_run:
+                return await self._look(session)
+            facts: dict[str, Any] = {"role": role, "arguments": operation.arguments, "idempotency_key": operation.idempotency_key}
+            run = await self._runtime.journal.start(session, operation.name, operation.tenant_id, **facts)
+            if isinstance(run, Repeated):
+                return RunReport.from_dict(run.report)
+            try:
+                report = await self._work(session, run)
+            except BaseException as error:
+                await self._record_failure(run, error)
+                raise
+        self._runtime.monitor.record(report)
+        return report
+
+    async def _work(self, session: Session, run: Run) -> RunReport:
+        async with session.transaction(tenant=run.tenant_id, role=run.role) as transaction:
+            await self._runtime.journal.hold(transaction, run)
+            context = await self._enter(transaction, run.run_id)
+            for fixture in self._fixtures:
+                async with transaction.acting_as(fixture.role):
+                    await self._bring_about(fixture, context)
+            report = self._report(run.run_id, RunState.SUCCEEDED)
+            uid = context.tenant.uid if context.tenant else None
+            await self._runtime.journal.succeed(transaction, run, uid, report)
+            for action, detail in context.notes:
+                await self._runtime.audit.append(transaction, action, tenant_id=run.tenant_id, uid=uid, run_id=run.run_id, detail=detail)
+        return report
+
+    async def _enter(self, transaction: Transaction, run_id: UUID) -> FixtureContext:
+        operation = self._operation
+        await transaction.run("database.lock_tenant", tenant=operation.tenant_id)
+        tenant = await find_tenant(transaction, operation.tenant_id)
+        if tenant is not None and tenant.pack != self._pack.name and not operation.backwards:
+            hint = "Use the tenant's own pack: --pack, TENANCY_PACK, or FixtureManager(pack=…)."
+            raise PackMismatch(f"the tenant was made from pack {tenant.pack!r}, not {self._pack.name!r}", pack=tenant.pack, hint=hint)
+        self._context = FixtureContext(
+            operation.tenant_id, transaction, self._pack, self._runtime.settings, run_id, self._tracker, tenant, dry_run=operation.dry_run
+        )
+        return self._context
+
+    async def _bring_about(self, fixture: BaseFixture, context: FixtureContext) -> None:
+        if self._operation.backwards:
+            self._at = f"{fixture.name}: rollback"
+            self._steps += await fixture.rollback(context)
+            return
+        self._at = f"{fixture.name}: validate"
+        await self._check(fixture, fixture.validate(context), "validate")
+        self._at = f"{fixture.name}: apply"
+        with self._tracker.phase(fixture.name):
+            self._steps += await fixture.apply(context)
+        self._at = f"{fixture.name}: verify"
+        await self._check(fixture, fixture.verify(context), "verify")
+
+    async def _look(self, session: Session) -> RunReport:
+        """A dry run: everything is looked at, and the transaction is taken back whatever was said in it."""
+        try:
+            async with session.transaction(tenant=self._operation.tenant_id, role=self._fixtures[0].role, keep=False) as transaction:
+                context = await self._enter(transaction, NO_RUN)
+                for fixture in self._fixtures:
+                    await self._look_at(fixture, context)
+        except TenancyError as error:
+            error.locate(tenant=self._operation.tenant_id, step=self._at or None)
+            raise
+        return self._report(NO_RUN, RunState.SUCCEEDED)
+
+    async def _look_at(self, fixture: BaseFixture, context: FixtureContext) -> None:
+        async with context.transaction.acting_as(fixture.role):
+            if self._operation.backwards:
+                # What would go is known best by letting it go: the transaction brings it back.
+                self._at = f"{fixture.name}: rollback"
+                self._steps += await fixture.rollback(context)
+                return
+            self._at = f"{fixture.name}: validate"
+            await self._check(fixture, fixture.validate(context), "validate")
+            self._at = f"{fixture.name}: plan"
+            self._steps += await fixture.plan(context)
+
+    async def _check(self, fixture: BaseFixture, work: Awaitable[ValidationReport], what: str) -> None:
+        report = await within_limit(work, self._runtime.settings.validation_timeout, f"{fixture.name}: {what}")
+        if not report.ok:
+            findings = [finding.to_dict() for finding in report.findings if finding.severity == "error"]
+            listed = "; ".join(f"{item['object']}: {item['message']}" for item in findings[:5])
+            raise ValidationFailed(f"{fixture.name}: {what} found {len(findings)} errors: {listed}", findings=findings)
+
+    async def _record_failure(self, run: Run, error: BaseException) -> None:
+        if isinstance(error, TenancyError):
+            error.locate(tenant=run.tenant_id, step=self._at or None)
+            error.facts.setdefault("run_id", str(run.run_id))
+        report = self._report(run.run_id, RunState.FAILED)
+        uid = self._context.tenant.uid if self._context and self._context.tenant else None
+        # Where the server is gone, the run's lease runs out, and the next run marks it as crashed.
+        with suppress(DatabaseError):
+            await self._runtime.journal.fail(run, uid, error, report)
+        self._runtime.monitor.record(report)
+
+    def _report(self, run_id: UUID, state: RunState) -> RunReport:
+        datasets = tuple(self._context.datasets) if self._context else ()
+        seconds = time.perf_counter() - self._began
+        facts: dict[str, Any] = {"dry_run": self._operation.dry_run, "seconds": round(seconds, 6)}
+        return RunReport(run_id, self._operation.tenant_id, self._operation.name, state, tuple(self._steps), datasets, self._tracker.phases, **facts)
+
+
+async def within_limit(work: Awaitable[_T], seconds: float, what: str) -> _T:
+    """Await a validation for that long at most.
+
+    :raises ValidationTimeout: it took longer and was cancelled.
+    """
+    try:
+        # Cancels once and waits for the end of it: a statement on the way is cancelled at the server too.
+        return await asyncio.wait_for(work, seconds)
+    except asyncio.TimeoutError:
+        hint = "Nothing was kept. Raise TENANCY_VALIDATION_TIMEOUT, or validate less at once."
+        raise ValidationTimeout(f"{what} took longer than {seconds:g} s and was cancelled", hint=hint) from None
+
+
+async def find_tenant(transaction: Transaction, tenant_id: str) -> Tenant | None:
+    """The registry's row of a tenant, or ``None``."""
+    row = await transaction.one("registry.find", tenant_id=tenant_id)
+    return None if row is None else tenant_of(row)
+
+
+def tenant_of(row: Mapping[str, Any]) -> Tenant:
+    """A registry's row as what it is."""
+    return Tenant(**{**row, "state": TenantState(row["state"]), "features": tuple(row["features"])})

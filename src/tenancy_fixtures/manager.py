@@ -1,0 +1,201 @@
+"""FixtureManager: tenants made, loaded, checked, migrated and dropped, in a few calls."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
+from .config_fixtures import ConfigFixture
+from .data_loaders import DataLoader
+from .exceptions import TenantNotFound
+from .packs import Pack
+from .runtime import Runtime
+from .schema_fixtures import SchemaFixture
+from .settings import Settings
+from .tenant_fixtures import TenantFixture
+from .utils import TenantUtils
+from .validators import DataIntegrityValidator, FixtureValidator
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+    from pathlib import Path
+    from types import TracebackType
+
+    from ._shapes import RunReport, Tenant, ValidationReport
+    from .monitoring import ProgressListener
+
+
+class FixtureManager:
+    """Brings tenants about and looks after them.
+
+    Both arguments are optional: settings come from the environment, the pack from them. With ``async with`` it opens
+    and closes its own runtime; without, it opens the loop's shared one on first use. ``listener`` hears of progress:
+    phase, records and bytes so far.
+    """
+
+    def __init__(self, settings: Settings | None = None, *, pack: Pack | None = None, listener: ProgressListener | None = None) -> None:
+        self.settings = settings or Settings.from_env()
+        self._pack = pack
+        self._listener = listener
+        self._own: Runtime | None = None
+
+    def __repr__(self) -> str:
+        return f"<FixtureManager, pack {self.pack.name!r}, {'open' if self._own else 'opens on first use'}>"
+
+    async def __aenter__(self) -> FixtureManager:  # noqa: PYI034 - typing.Self needs Python 3.11
+        self._own = await Runtime.open(self.settings)
+        return self
+
+    async def __aexit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        await self.close()
+
+    async def close(self) -> None:
+        """Give connections back, and the embedded server where this process has no other use of it."""
+        runtime, self._own = self._own or Runtime.opened(self.settings), None
+        if runtime is not None:
+            await runtime.close()
+
+    @property
+    def pack(self) -> Pack:
+        """The pack that tenants are made from.
+
+        :raises PackInvalid: the one that the settings name is not in order.
+        """
+        if self._pack is None:
+            self._pack = Pack.resolve(self.settings.pack)
+        return self._pack
+
+    async def create_tenant(
+        self,
+        tenant_id: str,
+        *,
+        tier: str | None = None,
+        features: Iterable[str] | None = None,
+        limits: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        config: Mapping[str, Any] | None = None,
+        exist_ok: bool = False,
+        idempotency_key: str | None = None,
+    ) -> Tenant:
+        """Make a tenant: its row in the registry, its schema, its configuration, in one transaction.
+
+        :raises InvalidTenantId: the id cannot be a tenant's.
+        :raises TenantExists: the name is taken, and ``exist_ok`` is not given.
+        :raises PackError: a template or the schema's script is at fault; nothing was kept.
+        """
+        fixture = TenantFixture(tenant_id, tier=tier, features=features, limits=limits, labels=labels, exist_ok=exist_ok)
+        await self.apply(
+            fixture, SchemaFixture(), ConfigFixture(config), tenant_id=tenant_id, operation="create_tenant", idempotency_key=idempotency_key
+        )
+        return await self.get_tenant(tenant_id)
+
+    async def load_fixtures(
+        self,
+        tenant_id: str,
+        datasets: Iterable[str] | None = None,
+        *,
+        sources: Mapping[str, str | Path] | None = None,
+        on_error: str | None = None,
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> RunReport:
+        """Load datasets into a tenant, all in one transaction; content that is there already is no work.
+
+        Without ``datasets`` those named in ``sources`` are loaded, and without both all of the pack. ``sources`` puts
+        files of the caller's (a file, a folder, a glob) in the place of the pack's. ``on_error`` is ``"fail"`` or
+        ``"reject"``; the dataset's own rule where it is not given. A record that only the database can refuse (a reference
+        that leads nowhere, a value that another row has) ends the load either way.
+
+        :raises TenantNotFound: nobody has the name.
+        :raises DataRejected: records broke the rules; ``rejects`` lists them, nothing was kept.
+        :raises SourceError: a file is missing or cannot be read as what it should be.
+        """
+        loader = DataLoader(datasets, sources=sources, on_error=on_error)
+        return await self.apply(loader, tenant_id=tenant_id, operation="load_fixtures", dry_run=dry_run, idempotency_key=idempotency_key)
+
+    async def apply(
+        self,
+        *fixtures: BaseFixture,
+        tenant_id: str,
+        operation: str = "apply",
+        dry_run: bool = False,
+        idempotency_key: str | None = None,
+    ) -> RunReport:
+        """Bring fixtures about on one tenant, in one transaction, each after those that it depends on.
+
+        ``dry_run`` only looks: the report's steps are what would be done.
+        """
+        TenantUtils.check_id(tenant_id)
+        arguments = {fixture.name: getattr(fixture, "arguments", {}) for fixture in fixtures}
+        facts: dict[str, Any] = {"dry_run": dry_run, "idempotency_key": idempotency_key, "listener": self._listener}
+        return await run(await self._runtime(), self.pack, Operation(operation, tenant_id, fixtures, arguments, **facts))
+
+    async def validate(self, tenant_id: str) -> ValidationReport:
+        """Look a tenant over in the database: structure, references, counts against the ledger.
+
+        :raises TenantNotFound: nobody has the name.
+        :raises ValidationTimeout: it took longer than the settings allow.
+        """
+        runtime = await self._runtime()
+        return await DataIntegrityValidator(self.pack).run(runtime, TenantUtils.check_id(tenant_id))
+
+    async def validate_pack(self) -> ValidationReport:
+        """Look the pack over: templates, revisions, and every record of its data against its rules."""
+        runtime = await self._runtime()
+        return await FixtureValidator(self.pack).run(runtime)
+
+    async def migrate(self, tenant_id: str, *, to: int | None = None, dry_run: bool = False) -> RunReport:
+        """Bring a tenant's schema to the pack's head, or to revision ``to``.
+
+        :raises TenantNotFound: nobody has the name.
+        :raises RevisionChanged: a revision was edited after this tenant had applied it.
+        """
+        await self.get_tenant(tenant_id)
+        return await self.apply(SchemaFixture(to=to), tenant_id=tenant_id, operation="migrate", dry_run=dry_run)
+
+    async def drop_tenant(self, tenant_id: str, *, dry_run: bool = False) -> RunReport:
+        """Take a tenant away at once, with all its data: schema, configuration, ledger, registry. Runs and audit stay.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        await self.get_tenant(tenant_id)
+        fixtures = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
+        facts: dict[str, Any] = {"backwards": True, "dry_run": dry_run, "listener": self._listener}
+        return await run(await self._runtime(), self.pack, Operation("drop_tenant", tenant_id, fixtures, **facts))
+
+    async def get_tenant(self, tenant_id: str) -> Tenant:
+        """A tenant as the registry has it.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        runtime = await self._runtime()
+        async with runtime.database.transaction(tenant=TenantUtils.check_id(tenant_id), role="loader") as transaction:
+            tenant = await find_tenant(transaction, tenant_id)
+        if tenant is None:
+            raise TenantNotFound(f"no tenant {tenant_id!r}", tenant=tenant_id, hint="`tenancy tenant list` shows those that exist.")
+        return tenant
+
+    async def list_tenants(self) -> list[Tenant]:
+        """All tenants, by name."""
+        runtime = await self._runtime()
+        async with runtime.database.transaction(role="loader") as transaction:
+            return [tenant_of(row) for row in await transaction.all("registry.list")]
+
+    async def recent_runs(self, tenant_id: str, limit: int = 20) -> list[dict[str, Any]]:
+        """The last runs on a tenant, newest first; also of one that was dropped, or that was never made."""
+        runtime = await self._runtime()
+        return await runtime.journal.recent(TenantUtils.check_id(tenant_id), limit)
+
+    async def get_config(self, tenant_id: str) -> dict[str, Any]:
+        """A tenant's configuration as it is in force; empty where it has none.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        tenant = await self.get_tenant(tenant_id)
+        runtime = await self._runtime()
+        async with runtime.database.transaction(tenant=tenant_id, role="loader") as transaction:
+            row = await transaction.one("registry.current_config", uid=tenant.uid)
+        return dict(row["value"]) if row else {}
+
+    async def _runtime(self) -> Runtime:
+        return self._own or await Runtime.current(self.settings)

@@ -1,0 +1,136 @@
+"""TenantFixture: who the tenant is, its tier, features, limits and labels."""
+
+from __future__ import annotations
+
+import dataclasses
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ._fixture import BaseFixture, FixtureContext, find_tenant
+from ._shapes import Step
+from .audit import AuditAction
+from .exceptions import ConfigurationError, TenantExists
+from .utils import ConfigUtils, TenantUtils
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from ._shapes import Tenant, ValidationReport
+    from .packs import Pack
+
+
+class TenantFixture(BaseFixture):
+    """A tenant as it should be in the registry.
+
+    ``tier``, ``features``, ``limits`` and ``labels`` that are not given are the pack's for a new tenant, and stay as
+    they are for one that exists. ``features`` are those beside the tier's. Limits are numbers, or text with a unit
+    (``"100GB"``, ``"10k/day"``).
+
+    :raises InvalidTenantId: the id cannot be a tenant's.
+    :raises ConfigurationError: a limit is no quantity.
+    """
+
+    name: ClassVar[str] = "tenant"
+
+    def __init__(
+        self,
+        tenant_id: str,
+        *,
+        tier: str | None = None,
+        features: Iterable[str] | None = None,
+        limits: Mapping[str, Any] | None = None,
+        labels: Mapping[str, str] | None = None,
+        exist_ok: bool = True,
+    ) -> None:
+        self.tenant_id = TenantUtils.check_id(tenant_id)
+        self.tier = tier
+        self.features = None if features is None else tuple(dict.fromkeys(features))
+        self.limits = None if limits is None else ConfigUtils.parse_limits(limits)
+        self.labels = None if labels is None else dict(labels)
+        self.exist_ok = exist_ok
+
+    def __repr__(self) -> str:
+        return f"TenantFixture({self.tenant_id!r}, tier={self.tier!r}, features={self.features!r})"
+
+    @property
+    def arguments(self) -> dict[str, Any]:
+        """What was asked for: an idempotency key stands for these."""
+        return {"tier": self.tier, "features": self.features, "limits": self.limits, "labels": self.labels}
+
+    async def validate(self, context: FixtureContext) -> ValidationReport:
+        """See that the run is about this tenant.
+
+        :raises ConfigurationError: it is about another.
+        """
+        if self.tenant_id != context.tenant_id:
+            raise ConfigurationError(f"a fixture of tenant {self.tenant_id!r} is in a run on {context.tenant_id!r}", tenant=context.tenant_id)
+        return await super().validate(context)
+
+    async def plan(self, context: FixtureContext) -> Sequence[Step]:
+        """Create it, change what differs, or nothing."""
+        wanted = self._wanted(context.tenant, context.pack)
+        if context.tenant is None:
+            return [Step(self.name, "create", self.tenant_id, {"tier": wanted["tier"]})]
+        self._refuse_existing(context.tenant)
+        changed = _differences(context.tenant, wanted)
+        return [Step(self.name, "update", self.tenant_id, {"changed": changed})] if changed else []
+
+    async def apply(self, context: FixtureContext) -> Sequence[Step]:
+        """Write the registry's row where it is missing or differs."""
+        steps = await self.plan(context)
+        wanted = self._wanted(context.tenant, context.pack)
+        for step in steps:
+            if step.action == "create":
+                await self._create(context, wanted)
+            else:
+                await context.transaction.run("registry.change", uid=context.existing.uid, **wanted)
+                context.note(AuditAction.TENANT_CHANGED, changed=step.detail["changed"])
+        context.tenant = await find_tenant(context.transaction, self.tenant_id)
+        return steps
+
+    async def rollback(self, context: FixtureContext) -> Sequence[Step]:
+        """Take the row out of the registry; runs and audit stay."""
+        if context.tenant is None:
+            return []
+        await context.transaction.run("registry.remove_ledger", uid=context.tenant.uid)
+        await context.transaction.run("registry.remove", uid=context.tenant.uid)
+        context.note(AuditAction.TENANT_DROPPED, namespace=context.tenant.namespace)
+        return [Step(self.name, "drop", self.tenant_id)]
+
+    def _refuse_existing(self, tenant: Tenant) -> None:
+        if not self.exist_ok:
+            hint = "Choose another id, or say that it may exist (--exist-ok, exist_ok=True)."
+            raise TenantExists(f"tenant {tenant.tenant_id!r} exists already", tenant=tenant.tenant_id, hint=hint)
+
+    def _wanted(self, tenant: Tenant | None, pack: Pack) -> dict[str, Any]:
+        template = pack.tenant_template
+        tier = self.tier or (tenant.tier if tenant else template.default_tier)
+        if tier not in template.tiers:
+            hint = f"The pack {pack.name!r} has: {', '.join(template.tiers)}."
+            raise ConfigurationError(f"no tier {tier!r}", tenant=self.tenant_id, hint=hint)
+        # A tenant that moves to another tier gets that tier's features and limits; one that stays keeps what it has.
+        keep = tenant is not None and tier == tenant.tier
+        features = tenant.features if keep and tenant and self.features is None else (*template.tiers[tier].features, *(self.features or ()))
+        limits = dict(tenant.limits) if keep and tenant else ConfigUtils.parse_limits(template.tiers[tier].limits)
+        labels = dict(tenant.labels) if tenant else dict(template.labels)
+        return {
+            "tier": tier,
+            "features": sorted(set(features)),
+            "limits": {**limits, **(self.limits or {})},
+            "labels": {**labels, **(self.labels or {})},
+        }
+
+    async def _create(self, context: FixtureContext, wanted: Mapping[str, Any]) -> None:
+        uid = uuid.uuid4()
+        namespace = TenantUtils.namespace(self.tenant_id)
+        taken = await context.transaction.one("registry.namespace_taken", namespace=namespace)
+        if taken and taken["taken"]:
+            namespace = TenantUtils.namespace(self.tenant_id, uid)
+        values = {"uid": uid, "tenant_id": self.tenant_id, "namespace": namespace, "pack": context.pack.name, "release": context.pack.digest}
+        await context.transaction.run("registry.add", **values, **wanted)
+        context.note(AuditAction.TENANT_CREATED, namespace=namespace, tier=wanted["tier"])
+
+
+def _differences(tenant: Tenant, wanted: Mapping[str, Any]) -> list[str]:
+    have = dataclasses.asdict(tenant)
+    return sorted(name for name, value in wanted.items() if (sorted(have[name]) if name == "features" else have[name]) != value)

@@ -1,0 +1,85 @@
+"""What the acceptance tests share: a database a module, a look at all of it, an open manager with a tenant, a pack to spoil."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from tenancy_fixtures import FixtureManager
+from tenancy_fixtures.packs import DEFAULT_FOLDER
+
+pytest.register_assert_rewrite("tests.acceptance.support")
+
+from tests.acceptance.support import PackFolder, State  # noqa: E402 - after asking for its asserts to be explained
+
+
+@pytest.fixture(scope="module")
+def database(admin_url: str, template_database: str) -> Iterator[str]:
+    """One clone for all tests of a module: making and dropping one waits for a checkpoint each time."""
+    name = f"tenancy_test_{secrets.token_hex(6)}"
+
+    def run(statement: str, *names: str) -> None:
+        with psycopg.connect(admin_url, autocommit=True) as connection:
+            connection.execute(sql.SQL(statement).format(*(sql.Identifier(part) for part in names)))
+
+    run("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log", name, template_database)
+    run("GRANT CREATE, TEMPORARY ON DATABASE {} TO {}", name, "tenancy_test_migrator")
+    run("GRANT TEMPORARY ON DATABASE {} TO {}", name, "tenancy_test_loader")
+    yield name
+    run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+
+
+@pytest.fixture
+def state(admin_database_url: str) -> State:
+    return State(admin_database_url)
+
+
+@pytest.fixture(autouse=True)
+def _nobody_left(request: pytest.FixtureRequest) -> None:
+    """Every test begins without tenants and without a trace of others; but for those that prove to leave none."""
+    keeps = "kept" in request.fixturenames
+    follows = request.module.__dict__.get("_kept", False)
+    request.module.__dict__["_kept"] = keeps
+    if "state" in request.fixturenames and not (keeps and follows):
+        request.getfixturevalue("state").clear()
+
+
+@pytest.fixture
+async def acme(manager: FixtureManager, state: State, anyio_backend: str) -> AsyncIterator[FixtureManager]:
+    """An open manager, and a tenant ``acme``."""
+    async with manager:
+        await manager.create_tenant("acme")
+        yield manager
+
+
+@pytest.fixture
+async def kept(manager: FixtureManager, state: State, anyio_backend: str) -> AsyncIterator[FixtureManager]:
+    """The same, for tests after which everything is as it was: the tenant stays for the next one."""
+    async with manager:
+        await manager.create_tenant("acme", exist_ok=True)
+        yield manager
+
+
+@pytest.fixture
+def spoilt(tmp_path: Path) -> PackFolder:
+    """A copy of the default pack without its data."""
+    folder = tmp_path / "pack"
+    shutil.copytree(DEFAULT_FOLDER, folder, ignore=shutil.ignore_patterns("data", "__pycache__", "*.py"))
+    (folder / "data").mkdir()
+    return PackFolder(folder)
+
+
+@pytest.fixture
+def reachable(tmp_path: Path) -> Path:
+    """A folder that a user who is not root can reach."""
+    for folder in (tmp_path, *tmp_path.parents):
+        if folder.stat().st_uid == os.geteuid() and folder != Path("/") and not folder.stat().st_mode & 0o001:
+            folder.chmod(folder.stat().st_mode | 0o011)
+    return tmp_path
