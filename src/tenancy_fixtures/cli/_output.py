@@ -1,0 +1,131 @@
+"""What commands say: JSON or tables on stdout, remarks and errors on stderr."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import sys
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from typing import TextIO
+
+    from ..exceptions import TenancyError
+
+# In a pipe nothing is cut or wrapped: whoever reads there wants whole lines.
+_PIPE_WIDTH: Final = 10_000
+
+# Rejects that a person is shown; JSON has all that the report lists.
+SHOWN_REJECTS: Final = 20
+
+_CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+def emit(value: Any) -> None:
+    """Write one JSON object as one line on stdout."""
+    _write(sys.stdout, json.dumps(value, default=str) + "\n")
+
+
+def say(text: str = "") -> None:
+    """Write a line on stdout."""
+    _write(sys.stdout, legible(text) + "\n")
+
+
+def raw(text: str) -> None:
+    """Write text on stdout exactly as it is."""
+    _write(sys.stdout, text)
+
+
+def note(text: str) -> None:
+    """Write a line on stderr."""
+    _write(sys.stderr, legible(text) + "\n")
+
+
+def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, stream: TextIO | None = None) -> None:
+    """Write a table, numbers to the right; nothing where there are no rows."""
+    stream = stream or sys.stdout
+    cells = [list(row) for row in rows]
+    if cells:
+        _write(stream, _table_text(columns, cells, stream))
+
+
+def legible(text: str) -> str:
+    """Text in which control characters are spelt out: a name in a file must not steer the terminal."""
+    return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
+
+
+def show_error(error: TenancyError) -> None:
+    """Tell a person on stderr what went wrong, to whom, where, and what to do about it."""
+    note(f"Error: {error.message}")
+    for name, value in (("tenant", error.tenant), ("step", error.step), ("hint", error.hint)):
+        if value:
+            note(f"  {name}: {value}")
+    _show_rejects(getattr(error, "rejects", None) or ())
+    runs = error.facts.get("runs") or ()
+    table(
+        ("Run", "State", "Started", "Error"),
+        [(run["operation"], run["state"], run["started_at"], run.get("error")) for run in runs],
+        stream=sys.stderr,
+    )
+
+
+def _show_rejects(rejects: Sequence[Any]) -> None:
+    rows = [(item.source, item.record, item.column, item.rule, item.message) for item in rejects[:SHOWN_REJECTS]]
+    table(("Source", "Record", "Column", "Rule", "Message"), rows, stream=sys.stderr)
+    if len(rejects) > SHOWN_REJECTS:
+        note(f"  … and {len(rejects) - SHOWN_REJECTS} more; --json lists them.")
+
+
+def _table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], stream: TextIO) -> str:
+    # Here, not above: it takes longer to load than most commands to run.
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+
+    terminal = stream.isatty()
+    console = Console(file=stream, markup=False, highlight=False, emoji=False, width=None if terminal else _PIPE_WIDTH)
+    style = "" if os.environ.get("NO_COLOR") else "bold"
+    form = Table(box=box.SIMPLE_HEAD, header_style=style, pad_edge=False, padding=(0, 1, 0, 0))
+    for position, column in enumerate(columns):
+        numeric = all(row[position] is None or isinstance(row[position], (int, float)) for row in rows)
+        form.add_column(legible(column), justify="right" if numeric else "left", overflow="fold")
+    for row in rows:
+        form.add_row(*(legible(_cell(value)) for value in row))
+    with console.capture() as capture:
+        console.print(form)
+    return "".join(f"{line.rstrip()}\n" for line in capture.get().splitlines() if line.strip())
+
+
+def _cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, int):
+        return f"{value:,}"
+    if isinstance(value, float):
+        return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:,.2f}"  # noqa: PLR2004 - what is large needs no cents
+    return str(value)
+
+
+def _write(stream: TextIO | None, text: str) -> None:
+    if stream is None:
+        return
+    try:
+        stream.write(text)
+        stream.flush()
+    except BrokenPipeError:
+        # The reader has left. What was done stays done, so the exit code is that of the work.
+        _silence(stream)
+    except OSError:
+        _silence(stream)
+        raise
+
+
+def _silence(stream: TextIO) -> None:
+    """Send the rest, and what Python still holds back, nowhere: it would complain at exit."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, stream.fileno())
+    os.close(nowhere)

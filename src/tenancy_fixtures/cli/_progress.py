@@ -1,0 +1,46 @@
+"""Progress of a run on stderr, where somebody looks on: a line for what is read, a line for what is written."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from rich.progress import Progress, TaskID
+
+    from ..monitoring import ProgressListener
+
+
+@contextmanager
+def progress() -> Iterator[ProgressListener | None]:
+    """Show progress on a terminal and hand out who is to be told; in a pipe show nothing and hand out ``None``."""
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield None
+        return
+    with _bars() as bars:
+        yield _listener(bars)
+
+
+def _bars() -> Progress:
+    from rich.console import Console
+    from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TextColumn("{task.completed:>12,.0f} records"), TimeElapsedColumn())
+    # Gone when the work is done: the report says the same, and better.
+    return Progress(*columns, console=Console(stderr=True), transient=True)
+
+
+def _listener(bars: Progress) -> ProgressListener:
+    tasks: dict[str, TaskID] = {}
+
+    def hear(phase: str, records: int, _bytes: int) -> None:
+        # One line for reading, one for writing: each dataset in its turn.
+        verb = phase.partition(" ")[0]
+        if verb not in tasks:
+            tasks[verb] = bars.add_task(phase, total=None)
+        bars.update(tasks[verb], description=phase, completed=records)
+
+    return hear

@@ -1,0 +1,78 @@
+"""``tenancy load``: datasets into a tenant."""
+
+from enum import Enum
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from . import _output
+from ._progress import progress
+from ._reports import show_load, show_steps, sums
+from ._work import AsJson, DryRun, IdempotencyKey, PackOption, TenantId, opened, run, settings_for
+
+if TYPE_CHECKING:
+    from .._shapes import RunReport
+    from ..settings import Settings
+
+
+class OnError(str, Enum):
+    """What becomes of a load with bad records."""
+
+    FAIL = "fail"
+    REJECT = "reject"
+
+
+def load(
+    context: typer.Context,
+    tenant: TenantId,
+    dataset: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="NAME[=PATH]", help="A dataset of the pack; with PATH from this file, folder or glob. Repeatable. Without it: all of the pack."
+        ),
+    ] = None,
+    on_error: Annotated[
+        Optional[OnError],
+        typer.Option(
+            metavar="fail|reject",
+            help="Load nothing where a record breaks a rule, or leave such records out. Without it: as the pack says.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: DryRun = False,
+    idempotency_key: IdempotencyKey = None,
+    pack: PackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Load datasets into a tenant, all in one transaction. Content that is there already is no work."""
+    from ..utils import TenantUtils
+
+    TenantUtils.check_id(tenant)
+    datasets, sources = _chosen(dataset or [])
+    facts: dict[str, Any] = {"sources": sources, "on_error": on_error.value if on_error else None, "dry_run": dry_run}
+    settings = settings_for(context, pack)
+    report = run(lambda: _load(settings, tenant, {"datasets": datasets or None, **facts, "idempotency_key": idempotency_key}))
+    if as_json:
+        _output.emit({**report.to_dict(), **sums(report)})
+    elif dry_run:
+        show_steps(report)
+    else:
+        show_load(report)
+
+
+def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:
+    """The datasets' names, and the sources of those that have one of the caller's."""
+    parts = [text.partition("=") for text in texts]
+    names = [name for name, _, _ in parts]
+    for name, separator, path in parts:
+        if not name or (separator and not path):
+            raise typer.BadParameter("it is NAME or NAME=PATH", param_hint="--dataset")
+        if names.count(name) > 1:
+            raise typer.BadParameter(f"{name!r} is given twice", param_hint="--dataset")
+    return names, {name: path for name, separator, path in parts if separator}
+
+
+async def _load(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "RunReport":
+    with progress() as listener:
+        async with opened(settings, listener=listener) as work:
+            return await work.manager.load_fixtures(tenant, **facts)

@@ -1,0 +1,233 @@
+"""``tenancy tenant``: make, list, show and drop tenants."""
+
+import sys
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from . import _output
+from ._exit import ExitCode
+from ._help import PlainCommand, PlainGroup
+from ._reports import show_steps
+from ._work import (
+    DATABASE_HELP,
+    AsJson,
+    DryRun,
+    IdempotencyKey,
+    PackOption,
+    TenantId,
+    Work,
+    help_unless_asked,
+    in_words,
+    opened,
+    pairs,
+    run,
+    settings_for,
+)
+
+if TYPE_CHECKING:
+    from .._shapes import RunReport, Tenant
+    from ..settings import Settings
+
+tenant_app = typer.Typer(cls=PlainGroup, help="Make, list, show and drop tenants.", invoke_without_command=True, rich_markup_mode=None)
+
+_PHRASE = "`tenancy tenant drop` takes a tenant away at once and for good, so it wants to hear --now. Taking one away with time to think is not offered yet."
+
+
+@tenant_app.callback()
+def tenant(context: typer.Context) -> None:
+    """Make, list, show and drop tenants."""
+    help_unless_asked(context)
+
+
+@tenant_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def create(
+    context: typer.Context,
+    *,
+    tenant: TenantId,
+    tier: Annotated[Optional[str], typer.Option(metavar="TIER", help="A tier of the pack. Without it: the pack's default.")] = None,
+    feature: Annotated[Optional[list[str]], typer.Option(metavar="FEATURE", help="A feature beside those of the tier. Repeatable.")] = None,
+    limit: Annotated[
+        Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="A limit, such as storage=100GB or api_calls=10k/day. Repeatable.")
+    ] = None,
+    label: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="A label. Repeatable.")] = None,
+    exist_ok: Annotated[bool, typer.Option("--exist-ok", help="A tenant of that id may exist: it is brought to what is asked for.")] = False,
+    dry_run: DryRun = False,
+    idempotency_key: IdempotencyKey = None,
+    pack: PackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make a tenant: its row in the registry, its schema and its configuration, in one transaction."""
+    facts: dict[str, Any] = {"tier": tier, "features": feature or None, "exist_ok": exist_ok}
+    facts.update(limits=pairs(limit or [], "--limit") or None, labels=pairs(label or [], "--label") or None)
+    _check_id(tenant)
+    settings = settings_for(context, pack)
+    if dry_run:
+        _show_plan(run(lambda: _plan_create(settings, tenant, facts)), as_json=as_json)
+        return
+    made = run(lambda: _create(settings, tenant, {**facts, "idempotency_key": idempotency_key}))
+    if as_json:
+        _output.emit(made.to_dict())
+    else:
+        _output.say(f"Tenant {made.tenant_id!r} is there: schema {made.namespace}, tier {made.tier}, {made.pack} revision {made.revision}.")
+
+
+@tenant_app.command("list", cls=PlainCommand, epilog=DATABASE_HELP)
+def list_(context: typer.Context, as_json: AsJson = False) -> None:
+    """List all tenants, by id; with --json one on each line."""
+    tenants = run(lambda: _list(settings_for(context)))
+    if as_json:
+        for item in tenants:
+            _output.emit(item.to_dict())
+        return
+    rows = [
+        (item.tenant_id, item.namespace, item.state.value, item.tier, item.pack, item.revision, f"{item.created_at:%Y-%m-%d %H:%M}")
+        for item in tenants
+    ]
+    _output.table(("Tenant", "Schema", "State", "Tier", "Pack", "Revision", "Created"), rows)
+    _output.note(f"{len(tenants)} tenants." if tenants else "No tenants yet: `tenancy tenant create ID` makes one.")
+
+
+@tenant_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def show(context: typer.Context, tenant: TenantId, as_json: AsJson = False) -> None:
+    """Show a tenant: registry, configuration, what was loaded, the last runs."""
+    _check_id(tenant)
+    facts = run(lambda: _facts(settings_for(context), tenant))
+    if as_json:
+        _output.emit(facts)
+    else:
+        _show(facts)
+
+
+@tenant_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def drop(
+    context: typer.Context,
+    tenant: TenantId,
+    yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="At once, with no grace period. Needed: there is no other way yet.")] = False,
+    dry_run: DryRun = False,
+    pack: PackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Take a tenant away at once, with all its data. Its runs and its audit trail stay."""
+    _check_id(tenant)
+    settings = settings_for(context, pack)
+    if not dry_run:
+        _make_sure(tenant, yes=yes, now=now)
+    report = run(lambda: _drop(settings, tenant, dry_run=dry_run))
+    if dry_run:
+        _show_plan(report, as_json=as_json)
+    elif as_json:
+        _output.emit(report.to_dict())
+    else:
+        _output.say(f"Tenant {tenant!r} is gone: {in_words(f'{step.fixture} {step.object}' for step in report.steps)}.")
+
+
+def _check_id(tenant: str) -> None:
+    from ..utils import TenantUtils
+
+    TenantUtils.check_id(tenant)
+
+
+def _make_sure(tenant: str, *, yes: bool, now: bool) -> None:
+    if not now:
+        raise typer.BadParameter(_PHRASE, param_hint="--now")
+    if yes:
+        return
+    if sys.stdin is None or not sys.stdin.isatty():
+        raise typer.BadParameter(f"nobody is here to ask whether tenant {tenant!r} may go: say --yes", param_hint="--yes")
+    if not typer.confirm(f"Drop tenant {tenant!r} with all its data, now and for good?", err=True):
+        _output.note("Nothing was dropped.")
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _create(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "Tenant":
+    async with opened(settings) as work:
+        return await work.manager.create_tenant(tenant, **facts)
+
+
+async def _plan_create(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "RunReport":
+    from ..config_fixtures import ConfigFixture
+    from ..schema_fixtures import SchemaFixture
+    from ..tenant_fixtures import TenantFixture
+
+    async with opened(settings) as work:
+        fixtures = (TenantFixture(tenant, **facts), SchemaFixture(), ConfigFixture())
+        return await work.manager.apply(*fixtures, tenant_id=tenant, operation="create_tenant", dry_run=True)
+
+
+async def _list(settings: "Settings") -> "list[Tenant]":
+    async with opened(settings) as work:
+        return await work.manager.list_tenants()
+
+
+async def _drop(settings: "Settings", tenant: str, *, dry_run: bool) -> "RunReport":
+    async with opened(settings) as work:
+        return await work.manager.drop_tenant(tenant, dry_run=dry_run)
+
+
+async def _facts(settings: "Settings", tenant: str) -> dict[str, Any]:
+    from .._shapes import plain
+    from ..exceptions import TenantNotFound
+
+    async with opened(settings) as work:
+        runs = [_run_facts(plain(row)) for row in await work.manager.recent_runs(tenant)]
+        try:
+            found = await work.manager.get_tenant(tenant)
+        except TenantNotFound as error:
+            # One that was dropped, or never came about, has left runs that say why.
+            error.facts["runs"] = runs
+            raise
+        config = await work.manager.get_config(tenant)
+        return {"tenant": found.to_dict(), "config": config, **await _contents(work, found), "runs": runs}
+
+
+async def _contents(work: Work, tenant: "Tenant") -> dict[str, Any]:
+    """What was loaded, and how large the tables are."""
+    from .._shapes import plain
+
+    async with work.runtime.database.transaction(tenant=tenant.tenant_id, role="loader") as transaction:
+        ledger = await transaction.all("registry.ledger", uid=tenant.uid)
+        tables = await transaction.all("registry.relation_sizes", namespace=tenant.namespace)
+    datasets = [{"dataset": row["dataset"], "loaded_at": plain(row["loaded_at"]), **row["report"]} for row in ledger]
+    return {"datasets": datasets, "tables": plain(tables)}
+
+
+def _run_facts(row: dict[str, Any]) -> dict[str, Any]:
+    error = row.get("error") or {}
+    return {**row, "error": error.get("error"), "message": error.get("message")}
+
+
+def _show(facts: dict[str, Any]) -> None:
+    tenant = facts["tenant"]
+    _output.say(
+        f"{tenant['tenant_id']}: {tenant['state']}, tier {tenant['tier']}, schema {tenant['namespace']}, {tenant['pack']} revision {tenant['revision']}"
+    )
+    _output.say(f"  features: {in_words(tenant['features'])}")
+    _output.say(f"  limits: {in_words(f'{name} {_limit(value)}' for name, value in sorted(tenant['limits'].items()))}")
+    _output.say(f"  labels: {in_words(f'{name}={value}' for name, value in sorted(tenant['labels'].items()))}")
+    _output.say(f"  configuration: {in_words(sorted(facts['config']))} (--json has the values)")
+    rows, size = sum(item["rows"] for item in facts["tables"]), sum(item["bytes"] for item in facts["tables"])
+    _output.say(f"  contents: {len(facts['tables'])} tables, about {rows:,} rows, {size / 1e6:,.1f} MB\n")
+    loads = [
+        (item["dataset"], item["read"], item["stored"], item["duplicates"], item["rejects"], _moment(item["loaded_at"])) for item in facts["datasets"]
+    ]
+    _output.table(("Dataset", "Read", "Stored", "Duplicates", "Rejects", "Loaded"), loads)
+    runs = [(item["operation"], item["state"], _moment(item["started_at"]), item["actor"], item["error"]) for item in facts["runs"]]
+    _output.table(("Run", "State", "Started", "By", "Error"), runs)
+
+
+def _limit(limit: dict[str, Any]) -> str:
+    unit = f" {limit['unit']}" if "unit" in limit else ""
+    return f"{limit['value']:,}{unit}{' per ' + limit['period'] if 'period' in limit else ''}"
+
+
+def _moment(text: str) -> str:
+    return text[:19].replace("T", " ")
+
+
+def _show_plan(report: "RunReport", *, as_json: bool) -> None:
+    if as_json:
+        _output.emit(report.to_dict())
+    else:
+        show_steps(report)

@@ -1,0 +1,63 @@
+"""``tenancy validate``: look the pack over, or tenants in the database."""
+
+from collections.abc import AsyncIterator
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from . import _output
+from ._exit import ExitCode
+from ._reports import show_validation
+from ._work import AsJson, PackOption, opened, run, settings_for
+
+if TYPE_CHECKING:
+    from .._shapes import ValidationReport
+    from ..settings import Settings
+
+
+def validate(
+    context: typer.Context,
+    tenant: Annotated[
+        Optional[str], typer.Argument(metavar="[TENANT]", help="The tenant to look over. Without it: the pack, and all tenants.", show_default=False)
+    ] = None,
+    pack_only: Annotated[
+        bool, typer.Option("--pack-only", help="Look over the pack alone: templates, schema script, every record of its data.")
+    ] = False,
+    pack: PackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Look over the pack, or tenants in the database: structure, references, counts. Changes nothing.
+
+    With --json one report on each line. Exit code 1 where a finding is an error.
+    """
+    if tenant is not None:
+        from ..utils import TenantUtils
+
+        TenantUtils.check_id(tenant)
+        if pack_only:
+            raise typer.BadParameter("the pack alone, or a tenant, not both", param_hint="--pack-only")
+    settings = settings_for(context, pack)
+    if not run(lambda: _validate(settings, tenant, pack_only=pack_only, as_json=as_json)):
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _validate(settings: "Settings", tenant: Optional[str], *, pack_only: bool, as_json: bool) -> bool:
+    """Tell each report as it comes; true where none holds an error."""
+    well = True
+    async for report in _reports(settings, tenant, pack_only=pack_only):
+        well = well and report.ok
+        if as_json:
+            _output.emit(report.to_dict())
+        else:
+            show_validation(report)
+    return well
+
+
+async def _reports(settings: "Settings", tenant: Optional[str], *, pack_only: bool) -> AsyncIterator["ValidationReport"]:
+    async with opened(settings) as work:
+        if tenant is not None:
+            yield await work.manager.validate(tenant)
+            return
+        yield await work.manager.validate_pack()
+        for item in [] if pack_only else await work.manager.list_tenants():
+            yield await work.manager.validate(item.tenant_id)

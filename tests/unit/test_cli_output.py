@@ -1,0 +1,185 @@
+"""What a person and a script get to read, whatever goes wrong."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+import typer
+
+import tenancy_fixtures
+from tenancy_fixtures._shapes import DatasetReport, Reject, RunReport, RunState, TableReport
+from tenancy_fixtures.cli import _output
+from tenancy_fixtures.cli._guard import guarded
+from tenancy_fixtures.cli._reports import show_load, sums
+from tenancy_fixtures.cli._work import pairs
+from tenancy_fixtures.exceptions import DataRejected, TenantNotFound
+
+SOURCES = str(Path(tenancy_fixtures.__file__).resolve().parents[1])
+
+
+class Terminal(io.StringIO):
+    def isatty(self):
+        return True
+
+
+def failing(error):
+    """The command line's guard around a command that only fails."""
+    app = typer.Typer(rich_markup_mode=None)
+
+    @app.command()
+    def fail(as_json: bool = typer.Option(False, "--json")):
+        raise error
+
+    return lambda *arguments: guarded(typer.main.get_command(app), arguments)
+
+
+def test_an_error_says_what_to_whom_where_and_what_to_do(capsys):
+    error = TenantNotFound("no tenant 'x'", tenant="x", step="data: apply", hint="Make it.")
+    assert failing(error)() == 4
+    assert capsys.readouterr() == ("", "Error: no tenant 'x'\n  tenant: x\n  step: data: apply\n  hint: Make it.\n")
+
+
+def test_an_error_in_json_is_one_object_on_stdout(capsys):
+    assert failing(TenantNotFound("no tenant 'x'", tenant="x", step="data: apply"))("--json") == 4
+    out, err = capsys.readouterr()
+    expected = {"error": "TenantNotFound", "message": "no tenant 'x'", "tenant": "x", "step": "data: apply", "exit_code": 4}
+    assert (json.loads(out), err) == (expected, "")
+
+
+def test_rejects_are_a_short_table_for_people_and_complete_in_json(capsys):
+    rejects = [Reject(f"file{number}.csv", number, "range", "popularity", "is not between 0 and 100") for number in range(1, 31)]
+    fail = failing(DataRejected("30 records broke the rules", rejects=rejects, count=30))
+    assert fail() == 6
+    text = capsys.readouterr().err
+    assert "Source" in text
+    assert "file20.csv" in text
+    assert "file21.csv" not in text
+    assert "… and 10 more" in text
+    assert fail("--json") == 6
+    assert len(json.loads(capsys.readouterr().out)["rejects"]) == 30
+
+
+def test_an_unexpected_error_keeps_its_words_to_itself(capsys, monkeypatch):
+    fail = failing(ValueError("birth_date of Jane Doe"))
+    assert fail() == 1
+    out, err = capsys.readouterr()
+    assert (out, err.count("\n")) == ("", 1)
+    assert "ValueError" in err
+    assert "TENANCY_DEBUG=1" in err
+    assert "Jane" not in err
+    monkeypatch.setenv("TENANCY_DEBUG", "1")
+    fail()
+    assert "Traceback" in capsys.readouterr().err
+
+
+def test_the_operating_systems_words_are_told(capsys):
+    assert failing(OSError(28, "No space left on device", "/secret/path"))() == 1
+    assert capsys.readouterr().err.startswith("Error: unexpected OSError: No space left on device. ")
+
+
+@pytest.mark.parametrize("arguments", [(), ("--json",)])
+def test_an_interrupt_is_130(arguments, capsys):
+    assert failing(KeyboardInterrupt())(*arguments) == 130
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_usage_errors_are_json_too(capsys):
+    assert failing(ValueError())("--json", "--frob") == 2
+    assert json.loads(capsys.readouterr().out)["error"] == "UsageError"
+    assert failing(ValueError())("--frob") == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert "--frob" in err
+
+
+def test_names_cannot_steer_the_terminal(capsys):
+    _output.note("a\x1b]0;evil\x07b\rc\x9b2J")
+    _output.table(("A\x1b[31m",), [("\x1b[31mred",)], stream=sys.stderr)
+    err = capsys.readouterr().err
+    assert "\x1b" not in err
+    assert r"a\x1b]0;evil\x07b\x0dc\x9b2J" in err
+    assert r"\x1b[31mred" in err
+
+
+def test_markup_in_a_name_is_only_text(capsys):
+    _output.table(("Name",), [("[bold]x[/bold] :smile:",)])
+    assert "[bold]x[/bold] :smile:" in capsys.readouterr().out
+
+
+def test_a_table_in_a_pipe_is_neither_cut_nor_wrapped_nor_coloured(capsys):
+    _output.table(("Name", "N"), [("x" * 500, 1234567)])
+    out = capsys.readouterr().out
+    assert "x" * 500 + "  1,234,567\n" in out
+    assert "\x1b" not in out
+
+
+def test_colours_only_where_they_are_wanted(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    _output.table(("Name",), [("x",)], stream=(lively := Terminal()))
+    monkeypatch.setenv("NO_COLOR", "1")
+    _output.table(("Name",), [("x",)], stream=(sober := Terminal()))
+    assert "\x1b[" in lively.getvalue()
+    assert "\x1b[" not in sober.getvalue()
+
+
+def test_a_reader_that_leaves_does_not_change_the_exit_code():
+    program = (
+        "import sys; from tenancy_fixtures.cli import _output; sys.stdin.read(1); [_output.emit({'n': 'x' * 1000}) for _ in range(1000)]; sys.exit(5)"
+    )
+    environment = {**os.environ, "PYTHONPATH": SOURCES}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program], env=environment, **pipes) as process:
+        process.stdout.close()
+        process.stdin.write(b"x")
+        process.stdin.close()
+        assert process.stderr.read() == b""
+        assert process.wait(60) == 5
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_full_disk_behind_stdout_is_told():
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "tenancy_fixtures", "alias", "/tmp", "--dry-run"],
+            stdout=full, stderr=subprocess.PIPE, text=True, env={**os.environ, "PYTHONPATH": SOURCES}, check=False,
+        )  # fmt: skip
+    assert done.returncode == 1
+    assert done.stderr.splitlines() == [
+        "Error: unexpected OSError: No space left on device. Set TENANCY_DEBUG=1 and run it again to see the traceback."
+    ]
+
+
+def report():
+    first = DatasetReport("a", "d", read=10, stored=7, duplicates=2, rejects=1, tables=(TableReport("a", 5, 1, 1), TableReport("b", 3, 0, 0)))
+    again = DatasetReport("c", "d", read=4, stored=4, skipped=True, tables=(TableReport("c", 4),))
+    return RunReport(UUID(int=1), "acme", "load_fixtures", RunState.SUCCEEDED, datasets=(first, again))
+
+
+def test_the_sums_count_records_of_all_datasets_and_rows_of_this_run():
+    assert sums(report()) == {"read": 14, "stored": 11, "duplicates": 2, "rejects": 1, "lost": 0, "written": 9, "inserted": 8, "updated": 1}
+
+
+def test_a_load_is_told_dataset_by_dataset(capsys):
+    show_load(report())
+    out = capsys.readouterr().out.splitlines()
+    assert out[2].split() == ["a", "10", "7", "2", "1", "8", "1"]
+    assert out[3].split() == ["c", "4", "4", "0", "0", "-", "-"]
+    assert out[4] == "Same content as before, no work: c."
+
+
+@pytest.mark.parametrize("values", [["x"], ["=1"], ["a=1", "a=2"]])
+def test_pairs_that_are_none_are_refused(values):
+    with pytest.raises(typer.BadParameter):
+        pairs(values, "--label")
+
+
+def test_pairs_keep_what_follows_the_first_sign():
+    assert pairs(["a=b=c", "d="], "--label") == {"a": "b=c", "d": ""}
