@@ -1,0 +1,32 @@
+"""The command line of the benchmarks."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import sys
+from importlib import import_module
+from pathlib import Path
+
+NAMES = ("catalogue",)
+
+
+def main() -> None:
+    """Run one benchmark and print its result."""
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("name", choices=NAMES)
+    parser.add_argument("--rows", type=int, default=1_000_000, help="records to load (1000000)")
+    parser.add_argument("--rounds", type=int, default=10, help="rounds, each contender once in each (10)")
+    parser.add_argument("--database-url", help="an administrator's login on a server of your own; without it an embedded one is started")
+    parser.add_argument("--json", default="-", metavar="FILE", help="where the result goes; - for standard output")
+    arguments = parser.parse_args()
+    result = import_module(f"benchmarks.{arguments.name}").run(arguments.rows, arguments.rounds, arguments.database_url)
+    text = json.dumps(result, indent=2)
+    if arguments.json == "-":
+        sys.stdout.write(text + "\n")
+    else:
+        Path(arguments.json).write_text(text + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

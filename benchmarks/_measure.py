@@ -1,0 +1,44 @@
+"""How a benchmark measures: every contender in turn, round after round, medians with their spread."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import statistics
+import sys
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+LIBRARIES = ("tenancy-fixtures", "psycopg", "polars", "pyarrow", "pgpq")
+
+
+def interleave(contenders: Mapping[str, Callable[[], float]], rounds: int) -> dict[str, list[float]]:
+    """Seconds of each contender in each round. The order turns by one each round, so that none always comes first."""
+    names = list(contenders)
+    seconds: dict[str, list[float]] = {name: [] for name in names}
+    for number in range(rounds):
+        for name in names[number % len(names) :] + names[: number % len(names)]:
+            seconds[name].append(contenders[name]())
+            print(f"  round {number + 1}/{rounds} {name}: {seconds[name][-1]:.2f} s", file=sys.stderr, flush=True)
+    return seconds
+
+
+def spread(values: list[float]) -> dict[str, float]:
+    """Median, smallest and largest."""
+    return {"median": round(statistics.median(values), 4), "min": round(min(values), 4), "max": round(max(values), 4)}
+
+
+def ratio(slower: list[float], faster: list[float]) -> dict[str, float]:
+    """How many times faster the second is, from the pairs of the same round."""
+    return spread([one / other for one, other in zip(slower, faster)])
+
+
+def surroundings(server_version: str) -> dict[str, Any]:
+    """The machine and the versions that a result belongs to."""
+    machine = {"cores": os.cpu_count(), "system": platform.system(), "architecture": platform.machine()}
+    versions = {"python": platform.python_version(), "postgresql": server_version}
+    versions |= {name: importlib.metadata.version(name) for name in LIBRARIES}
+    return {"machine": machine, "versions": versions}
