@@ -1,0 +1,44 @@
+"""Work on a connection that is cancelled once, and is then left to put the connection in order."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import anyio
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+
+_T = TypeVar("_T")
+
+# Seconds that a cancelled statement gets to end: the server notices a cancel at once unless it cannot be reached.
+GRACE = 10.0
+
+
+async def cancelled_once(work: Coroutine[Any, Any, _T]) -> _T:
+    """Await ``work`` so that cancelling leaves its connection usable for ROLLBACK.
+
+    psycopg answers a cancel by cancelling the statement on the server and waiting for its end. An anyio cancel scope
+    cancels every wait anew, that one too, and would leave the connection in the middle of the statement; so does a second
+    cancel from anywhere. Here the work is a task of its own that hears of it once.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        task.cancel()
+        await _ended(task)
+        raise
+
+
+async def _ended(task: asyncio.Future[Any]) -> None:
+    deadline = asyncio.get_running_loop().time() + GRACE
+    with anyio.CancelScope(shield=True):
+        while not task.done() and asyncio.get_running_loop().time() < deadline:
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([task], timeout=1)
+    if task.done() and not task.cancelled():
+        # Whatever it died of, the cancel is what the caller hears; asking keeps asyncio from reporting it as unheard.
+        task.exception()

@@ -1,0 +1,174 @@
+"""Rows by way of a temporary table, and one MERGE of those that differ: for a table that has rows, or that COPY may not enter."""
+
+from __future__ import annotations
+
+import itertools
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from ..exceptions import RowsLost
+from . import _rejects
+from ._casts import cast_stage
+from ._target import column, differing, equal, listed
+from ._write import Outcome, move_sequences
+from .sql import identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .._shapes import ForeignKey
+    from ._late import DirectWay
+    from ._records import Numbers
+    from ._target import Target
+    from ._write import Way
+
+# Temporary tables are a session's own: a counter keeps several loads of one session apart.
+_numbers = itertools.count(1)
+
+
+class StagedWay:
+    """The write through staging, made ready by :meth:`open`.
+
+    ``bare`` is the same table, empty and with its indexes taken off: they are built when its rows are there.
+    """
+
+    name = "staged"
+
+    def __init__(self, target: Target, bare: DirectWay | None = None) -> None:
+        self.target = target
+        self._bare = bare
+        self.relation = identifier("pg_temp", f"tenancy_stage_{next(_numbers)}")
+        self.copy_statement = "copy_in"
+        self.record_column: str | None = target.record
+        self._rows = _rejects.Rows(self.relation, target.record, int)
+        if bare is not None:
+            bare.named_by(self._rows)
+
+    async def open(self) -> None:
+        """Make the staging table; it ends with the transaction at the latest.
+
+        Writers wait until then, but not those of a table that tenants share: there the lock on the tenant does it.
+        """
+        target = self.target
+        if not target.table.row_security and self._bare is None:
+            await target.run("lock_writers", table=target.name)
+        columns = [sql.SQL("NULL::text AS {}").format(column(name)) if name in target.text_columns else column(name) for name in target.columns]
+        record = column(target.record)
+        await target.run("make_stage", stage=self.relation, columns=sql.SQL(", ").join(columns), record=record, table=target.name)
+
+    def sent(self, records: Numbers) -> None:
+        """Nothing to note: the staging table has each row's record number."""
+
+    async def complete(self, sent: int) -> Outcome:
+        """Cast, take the duplicates out, and write what differs.
+
+        :raises DataRejected: records that the table refuses.
+        :raises RowsLost: rows counted at two ends of a step differ.
+        """
+        await cast_stage(self.target, self.relation)
+        await self._refuse_empty_keys()
+        duplicates = await self._drop_duplicates()
+        await self.target.run("analyze", relation=self.relation)
+        counted = await self._compare()
+        if counted["staged"] + duplicates["count"] != sent:
+            raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {counted['staged'] + duplicates['count']} arrived in staging")
+        inserted, updated = counted["missing"], counted["different"]
+        await self._write(inserted, updated, counted["staged"])
+        if self._bare is not None:
+            await self._bare.build_indexes()
+        return Outcome(
+            inserted=inserted,
+            updated=updated,
+            unchanged=counted["staged"] - inserted - updated,
+            duplicates=duplicates["count"],
+            conflicts=duplicates["conflicts"],
+            duplicate_records=tuple(duplicates["records"] or ()),
+        )
+
+    async def settle(self, peers: Sequence[Way], outcome: Outcome, /) -> None:
+        """Check what the table defers, move sequences, renew statistics, and drop the staging table."""
+        if self._bare is not None:
+            await self._bare.build_references(peers)
+        await self._check_deferred()
+        if outcome.inserted + outcome.updated:
+            async with self.target.as_owner():
+                await move_sequences(self.target)
+                await self.target.run("analyze", relation=self.target.name)
+        await self.target.run("drop_stage", stage=self.relation)
+
+    async def name_missing_reference(self, key: ForeignKey) -> Exception | None:
+        """The error for staged records whose reference leads nowhere."""
+        return await _rejects.reference(self.target, key, self._rows)
+
+    async def _refuse_empty_keys(self) -> None:
+        rejected = await _rejects.nulls(self.target, self.target.key, self._rows)
+        if rejected:
+            raise rejected
+
+    async def _drop_duplicates(self) -> dict[str, Any]:
+        target = self.target
+        if not (await target.row("has_duplicates", relation=self.relation, key=listed(target.key)))["found"]:
+            return {"count": 0, "conflicts": 0, "records": []}
+        return await target.row(
+            "drop_duplicates_staged",
+            relation=self.relation,
+            key=listed(target.key),
+            is_twice=equal(target.key, "s", "twice"),
+            conflict=differing(target.beside_key, "s", "t"),
+            record=column(target.record),
+            limit=_rejects.LIMIT,
+        )
+
+    async def _compare(self) -> dict[str, Any]:
+        target = self.target
+        differs = differing(target.changeable, "t", "s")
+        return await target.row("compare", stage=self.relation, table=target.name, match=equal(target.key, "t", "s"), differs=differs)
+
+    async def _write(self, inserted: int, updated: int, staged: int) -> None:
+        if not inserted + updated:
+            return
+        try:
+            async with self.target.connection.transaction():
+                written = await self._send_statement(all_new=inserted == staged)
+        except psycopg.IntegrityError as error:
+            raise await self._explained(error) from None
+        if written != inserted + updated:
+            raise RowsLost(
+                f"{inserted + updated} rows of table {self.target.table.name!r} were to be written, {written} were", table=self.target.table.name
+            )
+
+    async def _send_statement(self, *, all_new: bool) -> int:
+        target = self.target
+        columns = listed(target.columns)
+        if all_new:
+            return (await target.run("insert_all", table=target.name, columns=columns, stage=self.relation)).rowcount
+        names: dict[str, sql.Composable] = {"table": target.name, "stage": self.relation, "columns": columns, "values": listed(target.columns, "s")}
+        match = equal(target.key, "t", "s")
+        if not target.changeable:
+            return (await target.run("merge_missing", match=match, **names)).rowcount
+        pairs = [sql.SQL("{} = {}").format(column(item.name), column(item.name, "s")) for item in target.changeable]
+        differs = differing(target.changeable, "t", "s")
+        return (await target.run("merge", match=match, differs=differs, assignments=sql.SQL(", ").join(pairs), **names)).rowcount
+
+    async def _check_deferred(self) -> None:
+        """Deferred constraints would speak up at COMMIT, when nobody can say any more which records they mean."""
+        table = self.target.table
+        constraints = [(key.name, key.definition) for key in table.foreign_keys]
+        constraints += [(index.constraint, index.definition) for index in table.indexes if index.constraint]
+        for name, definition in constraints:
+            if "INITIALLY DEFERRED" in definition:
+                await self._check_now(identifier(table.schema, name))
+
+    async def _check_now(self, constraint: sql.Identifier) -> None:
+        try:
+            async with self.target.connection.transaction():
+                await self.target.run("set_immediate", constraints=constraint)
+                await self.target.run("set_deferred", constraints=constraint)
+        except psycopg.IntegrityError as error:
+            raise await self._explained(error) from None
+
+    async def _explained(self, error: psycopg.Error) -> Exception:
+        after = _rejects.rows_after(self.target, self.relation)
+        return await _rejects.from_violation(self.target, error, self._rows, after) or error

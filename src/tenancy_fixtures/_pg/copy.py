@@ -1,0 +1,218 @@
+"""Rows into a table at the speed of COPY: the write of a load.
+
+There are two ways, and the table decides. **Direct**: a table without rows has its indexes and references taken off, is
+filled as a bare heap, and gets them back. **Staged**: rows go to a temporary table, where the server casts what came as
+text, and one MERGE writes those that differ; an empty table is bare in the meantime here as well. Either way the first of several records with one key wins, rows are counted at every hand-over, and a record that
+the table refuses is named.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Callable
+
+import anyio.to_thread
+import psycopg
+
+from .. import constants
+from .._shapes import Phase, Shape
+from ..exceptions import RowsLost
+from . import _rejects
+from ._cancel import cancelled_once
+from ._encode import EncodedFrame, FrameEncoder, travels_binary
+from ._late import DirectWay
+from ._records import number_at
+from ._stage import StagedWay
+from ._target import Locate, Target, as_we_are, listed, no_source
+from .sql import compose
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from contextlib import AbstractAsyncContextManager
+
+    import pyarrow as pa
+    from psycopg import AsyncConnection
+
+    from .._shapes import Table
+    from ._records import Numbers
+    from ._write import Outcome, Way
+
+__all__ = ["EncodedFrame", "TableWriter", "WriteStats", "finish_all", "open_writer", "travels_binary"]
+
+
+@dataclass(frozen=True)
+class WriteStats(Shape):
+    """What became of the rows that were sent to one table: ``sent`` is the sum of the next four.
+
+    ``duplicates`` had a key that came before, ``conflicts`` are those of them that differ from the first. The first
+    thousand of them are listed by record number. ``way`` is ``direct`` or ``staged``.
+    """
+
+    table: str
+    way: str
+    sent: int
+    inserted: int
+    updated: int = 0
+    unchanged: int = 0
+    duplicates: int = 0
+    conflicts: int = 0
+    duplicate_records: tuple[int, ...] = ()
+    phases: tuple[Phase, ...] = ()
+
+
+class TableWriter:
+    """Writes frames into one table inside the caller's transaction. Make one with :func:`open_writer`.
+
+    :meth:`encode` may run in a thread of the caller's, a frame ahead of :meth:`send`; :meth:`write` is both. Writers
+    that share a connection may be open together, but send in turn, and are finished by :func:`finish_all`.
+    """
+
+    def __init__(self, way: Way, batch_size: int) -> None:
+        self.route = way
+        self._target = way.target
+        self._encoder = FrameEncoder(self._target.written, self._target.text_columns, batch_size, way.record_column)
+        self._sent = 0
+        self._bytes = 0
+        self._copying = 0.0
+        self._phases: list[Phase] = []
+
+    @property
+    def way(self) -> str:
+        """``direct`` or ``staged``."""
+        return self.route.name
+
+    def encode(self, frame: pa.Table, records: Numbers) -> EncodedFrame:
+        """Turn a frame into bytes of COPY. ``records`` has each row's record number; they never decrease.
+
+        Changes nothing and needs no loop: call it in any thread.
+
+        :raises TenancyError: a column is missing or not of the Arrow type that the table's column asks for.
+        """
+        return self._encoder(frame, records)
+
+    async def write(self, frame: pa.Table, records: Numbers) -> None:
+        """Encode in a worker thread, then send."""
+        await self.send(await anyio.to_thread.run_sync(self.encode, frame, records))
+
+    async def send(self, frame: EncodedFrame) -> None:
+        """Send an encoded frame with one COPY, batch by batch.
+
+        :raises DataRejected: the server refused a value; names the record.
+        :raises RowsLost: the server counted other rows than there are in the frame.
+        """
+        if frame.rows:
+            await cancelled_once(self._send(frame))
+
+    async def finish(self) -> WriteStats:
+        """Make the rows that were sent the table's; see :func:`finish_all`."""
+        return (await finish_all([self]))[0]
+
+    async def _send(self, frame: EncodedFrame) -> None:
+        start = time.perf_counter()
+        try:
+            counted = await self._copy(frame)
+        except psycopg.Error as error:
+            rejected = _rejects.from_copy(self._target, error, lambda line: number_at(frame.records, line - 1))
+            if rejected is None:
+                raise
+            # The driver's error quotes the row.
+            raise rejected from None
+        if counted != frame.rows:
+            raise RowsLost(f"a frame of {frame.rows} rows was sent to table {self._target.table.name!r}, the server counted {counted}")
+        self.route.sent(frame.records)
+        self._sent += frame.rows
+        self._bytes += frame.size
+        self._copying += time.perf_counter() - start
+
+    async def _copy(self, frame: EncodedFrame) -> int:
+        columns = [*self._target.columns, *([self.route.record_column] if self.route.record_column else [])]
+        statement = compose(f"copy.{self.route.copy_statement}", relation=self.route.relation, columns=listed(columns))
+        async with self._target.connection.cursor() as cursor:
+            async with cursor.copy(statement) as copy:
+                for chunk in frame.chunks:
+                    await copy.write(chunk)
+            return cursor.rowcount
+
+    async def complete(self) -> Outcome:
+        """The first half of :func:`finish_all`: everything but references."""
+        self._phases.append(Phase("copy", self._copying, self._sent, self._bytes))
+        start = time.perf_counter()
+        outcome = await self.route.complete(self._sent)
+        self._phases.append(Phase("indexes" if self.way == "direct" else "merge", time.perf_counter() - start, self._sent))
+        return outcome
+
+    async def settle(self, peers: Sequence[Way], outcome: Outcome) -> WriteStats:
+        """The second half of :func:`finish_all`: references, sequences, statistics."""
+        start = time.perf_counter()
+        await self.route.settle(peers, outcome)
+        self._phases.append(Phase("references", time.perf_counter() - start, self._sent))
+        facts = {name: getattr(outcome, name) for name in ("inserted", "updated", "unchanged", "duplicates", "conflicts", "duplicate_records")}
+        return WriteStats(self._target.table.name, self.way, self._sent, phases=tuple(self._phases), **facts)
+
+
+async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
+    connection: AsyncConnection[Any],
+    table: Table,
+    columns: Sequence[str],
+    key: Sequence[str],
+    *,
+    text_columns: frozenset[str] = frozenset(),
+    batch_size: int = constants.DEFAULT_BATCH_SIZE,
+    late_indexes: bool = True,
+    as_owner: Callable[[], AbstractAsyncContextManager[None]] = as_we_are,
+    locate: Locate = no_source,
+) -> TableWriter:
+    """Begin to write ``columns`` of a table; rows with the same ``key`` are the same row.
+
+    ``text_columns`` come as text and are cast by the server, which needs staging. ``late_indexes`` says that the load is
+    large enough to gain from taking indexes off, which is done only where the table is empty, is an ordinary one without
+    row-level security, triggers and rules, and ``as_owner`` may do DDL on it. The table stays locked until the
+    transaction ends.
+
+    :raises PackInvalid: the columns, the key and the table do not go together.
+    """
+    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), as_owner, locate)
+    way = await cancelled_once(_choose(target, late_indexes=late_indexes))
+    return TableWriter(way, batch_size)
+
+
+async def finish_all(writers: Sequence[TableWriter]) -> list[WriteStats]:
+    """Finish writers of one transaction together: first every table's rows and keys, then the references between them.
+
+    So tables that refer to each other, in a circle too, are checked when all of their rows are there, and a reference that
+    leads nowhere is told with the record that holds it, whichever of the tables had its foreign keys taken off.
+
+    :raises DataRejected: records that the tables refuse.
+    :raises RowsLost: rows counted at two ends of a step differ.
+    """
+    return await cancelled_once(_finish_all(list(writers)))
+
+
+async def _finish_all(writers: list[TableWriter]) -> list[WriteStats]:
+    outcomes = [await writer.complete() for writer in writers]
+    peers = [writer.route for writer in writers]
+    return [await writer.settle(peers, outcome) for writer, outcome in zip(writers, outcomes)]
+
+
+async def _choose(target: Target, *, late_indexes: bool) -> Way:
+    direct = DirectWay(target)
+    bare = late_indexes and await _may_go_direct(target) and await direct.open()
+    if bare and not target.text_columns:
+        return direct
+    staged = StagedWay(target, direct if bare else None)
+    await staged.open()
+    return staged
+
+
+async def _may_go_direct(target: Target) -> bool:
+    """Ask first without a lock: a table in use is not closed to its readers only to find that it has rows."""
+    possible = (await target.row("can_go_direct", {"table": target.regclass}))["possible"]
+    if not possible or (await target.row("has_rows", table=target.name))["found"]:
+        return False
+    try:
+        async with target.connection.transaction(), target.as_owner():
+            await target.run("lock_all", table=target.name)
+    except psycopg.errors.InsufficientPrivilege:
+        return False
+    return not (await target.row("has_rows", table=target.name))["found"]

@@ -1,0 +1,232 @@
+"""Connections and transactions: a pool, and transactions that know their tenant, their role and their limits."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from psycopg_pool import AsyncConnectionPool
+
+from .. import constants
+from ..exceptions import DatabaseUnavailable, NotInitialised, PermissionDenied, UnsafeRole
+from .control_plane import check_version, read_installation
+from .errors import translated
+from .roles import Roles
+from .sql import query
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping
+
+    from psycopg import AsyncConnection
+
+    from ..settings import Settings
+    from .sql import Statement
+
+# Seconds to wait for a first connection: a server that is starting answers within it, a wrong address is told soon.
+CONNECT_TIMEOUT = 10
+
+
+class Transaction:
+    """One transaction in progress. Statements are named blocks of ``queries/``, or composed by :mod:`._pg.sql`."""
+
+    def __init__(self, connection: AsyncConnection[Any], roles: Roles, context: Mapping[str, Any]) -> None:
+        self.connection = connection
+        self.roles = roles
+        self._context = context
+
+    async def run(self, statement: str | Statement, **values: Any) -> int:
+        """Execute and give the number of rows touched."""
+        return (await self._execute(statement, values)).rowcount
+
+    async def one(self, statement: str | Statement, **values: Any) -> dict[str, Any] | None:
+        """Execute and give the first row by column name, or ``None``."""
+        return await (await self._execute(statement, values)).fetchone()
+
+    async def all(self, statement: str | Statement, **values: Any) -> list[dict[str, Any]]:
+        """Execute and give all rows by column name."""
+        return await (await self._execute(statement, values)).fetchall()
+
+    async def _execute(self, statement: str | Statement, values: Mapping[str, Any]) -> psycopg.AsyncCursor[dict[str, Any]]:
+        text = query(statement) if isinstance(statement, str) else statement
+        bound = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
+        return await self.connection.cursor(row_factory=dict_row).execute(text, bound or None)
+
+    async def set_context(self) -> None:
+        """Set role, tenant, search path and limits as the transaction began with: first, and after foreign SQL."""
+        await self.run("database.begin", **self._context)
+
+    @asynccontextmanager
+    async def acting_as(self, purpose: str) -> AsyncIterator[None]:
+        """Switch to the role of that purpose for a part of the transaction, and back."""
+        name = getattr(self.roles, purpose)
+        if name is None:
+            yield
+            return
+        row = await self.one("database.current_role")
+        await self.run("database.set_role", role=name)
+        yield
+        # Not reached after an error: the transaction, or the savepoint, takes the setting back with everything else.
+        await self.run("database.set_role", role=(row or {})["role"])
+
+
+class Session:
+    """One connection for one operation: the run's row, the work and its end travel on it, in turn."""
+
+    def __init__(self, connection: AsyncConnection[Any], roles: Roles, settings: Settings) -> None:
+        self._connection = connection
+        self._roles = roles
+        self._settings = settings
+
+    @asynccontextmanager
+    async def transaction(self, *, tenant: str | None = None, role: str | None = None, keep: bool = True) -> AsyncIterator[Transaction]:
+        """A transaction with its limits, its role (by purpose) and its tenant set before anything else is said in it.
+
+        With ``keep=False`` it is rolled back at its end.
+
+        :raises DatabaseError: what the server refused, translated.
+        """
+        with translated():
+            async with self._connection.transaction(force_rollback=not keep):
+                transaction = Transaction(self._connection, self._roles, self._context(tenant, role))
+                await transaction.set_context()
+                yield transaction
+
+    def _context(self, tenant: str | None, role: str | None) -> dict[str, Any]:
+        return {
+            "tenant": tenant or "",
+            "role": getattr(self._roles, role) if role else None,
+            "lock_timeout": f"{round(self._settings.lock_timeout * 1000)}ms",
+            "statement_timeout": f"{round(self._settings.statement_timeout * 1000)}ms",
+        }
+
+
+class Database:
+    """A pool of connections to one database that has a control plane. Make one with :meth:`open`."""
+
+    def __init__(self, url: str, settings: Settings) -> None:
+        self._settings = settings
+        self.roles = Roles()
+        self._pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            url,
+            min_size=0,
+            # One more than operations at once: heartbeats and readers are not kept waiting by them.
+            max_size=settings.max_concurrency + 1,
+            timeout=CONNECT_TIMEOUT,
+            reconnect_timeout=CONNECT_TIMEOUT,
+            # Ours is the only name that the pool's threads and log lines carry: the URL has the password in it.
+            name="tenancy-fixtures",
+            open=False,
+            kwargs={
+                "autocommit": True,
+                "application_name": "tenancy-fixtures",
+                "connect_timeout": CONNECT_TIMEOUT,
+                "prepare_threshold": None if settings.pooler else 5,
+            },
+        )
+        self._url = url
+
+    async def open(self) -> None:
+        """Connect, and see that the control plane is there and that the login is a safe one.
+
+        :raises DatabaseUnavailable: nobody answers.
+        :raises NotInitialised: there is no control plane.
+        :raises UnsafeRole: the login is a superuser, in production mode.
+        """
+        connection = await connect(self._url)
+        async with connection:
+            installation = await read_installation(connection)
+            if installation is None:
+                raise NotInitialised(f"database {connection.info.dbname!r} has no control plane", hint="Run `tenancy init`.")
+            check_version(installation.version)
+            await _refuse_unsafe(connection, self._settings)
+        self.roles = installation.roles
+        await self._pool.open()
+
+    async def close(self) -> None:
+        """Give all connections back to the server."""
+        await self._pool.close()
+
+    @asynccontextmanager
+    async def session(self) -> AsyncIterator[Session]:
+        """Borrow one connection."""
+        with translated():
+            async with self._pool.connection() as connection:
+                try:
+                    yield Session(connection, self.roles, self._settings)
+                finally:
+                    if not self._settings.pooler:
+                        await _reset(connection)
+
+    @asynccontextmanager
+    async def transaction(self, *, tenant: str | None = None, role: str | None = None) -> AsyncIterator[Transaction]:
+        """Borrow a connection for one transaction; see :meth:`Session.transaction`."""
+        async with self.session() as session, session.transaction(tenant=tenant, role=role) as transaction:
+            yield transaction
+
+
+async def connect(url: str) -> AsyncConnection[Any]:
+    """One connection outside the pool: for ``init``, and to find out early and clearly what is wrong.
+
+    :raises DatabaseUnavailable: nobody answers there, or not with this user and password.
+    """
+    _refuse_unclear(url)
+    try:
+        return await psycopg.AsyncConnection.connect(url, autocommit=True, application_name="tenancy-fixtures", connect_timeout=CONNECT_TIMEOUT)
+    except psycopg.OperationalError as error:
+        raise DatabaseUnavailable(
+            f"PostgreSQL cannot be reached: {_last_answer(error)}", hint="Check TENANCY_DATABASE_URL and that the server is up."
+        ) from None
+
+
+def _last_answer(error: psycopg.OperationalError) -> str:
+    """What libpq says of the last address that it tried, without the advice that it puts on a line of its own."""
+    lines = [
+        line.strip()
+        for line in str(error).splitlines()
+        if line.strip() and not line.strip().startswith(("Is the server running", "Multiple connection"))
+    ]
+    return lines[-1].lstrip("- ") if lines else "no answer"
+
+
+def _refuse_unclear(url: str) -> None:
+    """Refuse what libpq would not understand, or would split in the middle of the password: its message shows the pieces."""
+    try:
+        parts = conninfo_to_dict(url)
+    except psycopg.ProgrammingError:
+        parts = {"host": "@"}
+    ports = str(parts.get("port") or "").split(",")
+    if "@" in str(parts.get("host") or "") or not all(port.isdigit() for port in ports if port):
+        hint = "Form: postgresql://user:password@host:5432/database, with @ / : ? # % of the password as %40 %2F %3A %3F %23 %25."
+        raise DatabaseUnavailable("TENANCY_DATABASE_URL is not a PostgreSQL URL", hint=hint)
+
+
+async def _reset(connection: AsyncConnection[Any]) -> None:
+    """Take back what a pack's script may have left in the session: settings, advisory locks, temporary tables.
+
+    Here and not as the pool's own ``reset``: the pool resets in a task of its own, which takes a cancel for a failed
+    reset and waits on, so that ``asyncio.run`` would never come to its end where a manager was not closed.
+    """
+    try:
+        await connection.execute(query("database.reset_session"))
+    except psycopg.Error:
+        # Lost, or in no state to go on with: the pool replaces it.
+        await connection.close()
+    except BaseException:
+        await connection.close()
+        raise
+
+
+async def _refuse_unsafe(connection: AsyncConnection[Any], settings: Settings) -> None:
+    row = await (await connection.cursor(row_factory=dict_row).execute(query("roles.login_rights"))).fetchone()
+    if row is None:
+        raise PermissionDenied("the login cannot read its own rights")
+    if row["server_version"] < constants.MIN_POSTGRES * 10_000:
+        raise DatabaseUnavailable(f"PostgreSQL {row['server_version'] // 10_000} is too old", hint=f"Version {constants.MIN_POSTGRES} is the least.")
+    if settings.production and (row["superuser"] or row["bypass_rls"]):
+        what = "a superuser" if row["superuser"] else "exempt from row-level security"
+        hint = f"CREATE ROLE … LOGIN NOINHERIT, then run `tenancy init --grant-to` that name, and use it in TENANCY_DATABASE_URL instead of {row['login']}."
+        raise UnsafeRole(f"login {row['login']!r} is {what}, and the mode is production", hint=hint)

@@ -1,0 +1,72 @@
+-- name: exists
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c
+    JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = 'tenancy' AND c.relname = 'installation'
+) AS found
+
+-- name: read
+SELECT version, roles FROM tenancy.installation
+
+-- name: lock
+-- Two administrators, or two first uses of an embedded server, at once: one waits.
+SELECT pg_catalog.pg_advisory_xact_lock(8377142101)
+
+-- name: create_schema
+CREATE SCHEMA IF NOT EXISTS tenancy
+
+-- name: own_schema
+ALTER SCHEMA tenancy OWNER TO {owner}
+
+-- name: become
+SET LOCAL ROLE {role}
+
+-- name: become_login
+RESET ROLE
+
+-- name: record_installation
+INSERT INTO tenancy.installation (version, roles) VALUES ({version}, {roles})
+ON CONFLICT (singleton) DO UPDATE SET version = excluded.version, roles = excluded.roles
+
+-- name: record_migration
+INSERT INTO tenancy.migrations (number, name, digest) VALUES ({number}, {name}, {digest})
+
+-- name: grant_to_all
+-- The version and the roles' names are what a login needs before it can switch to a role.
+GRANT USAGE ON SCHEMA tenancy TO PUBLIC;
+GRANT SELECT ON tenancy.installation TO PUBLIC
+
+-- name: grant_migrator
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.tenants, tenancy.revisions, tenancy.ledger, tenancy.config TO {migrator};
+GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {migrator};
+GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {migrator};
+GRANT SELECT ON tenancy.migrations TO {migrator};
+GRANT EXECUTE ON FUNCTION tenancy.give_namespace(name, name) TO {migrator}
+
+-- name: grant_loader
+GRANT SELECT ON tenancy.tenants, tenancy.revisions, tenancy.config TO {loader};
+GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {loader};
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.ledger TO {loader};
+GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {loader}
+
+-- name: grant_app
+GRANT SELECT ON tenancy.tenants, tenancy.config TO {app}
+
+-- name: grant_auditor
+GRANT SELECT ON ALL TABLES IN SCHEMA tenancy TO {auditor}
+
+-- name: confine_script
+-- A function's new owner needs CREATE on its schema, for that moment only.
+GRANT CREATE ON SCHEMA tenancy TO {script};
+GRANT EXECUTE ON FUNCTION tenancy.run_script(text) TO {migrator};
+ALTER FUNCTION tenancy.run_script(text) SECURITY DEFINER;
+ALTER FUNCTION tenancy.run_script(text) OWNER TO {script};
+REVOKE CREATE ON SCHEMA tenancy FROM {script}
+
+-- name: may_make_schemas
+-- A GRANT by somebody who has no right to give is only a warning.
+SELECT pg_catalog.has_database_privilege(%(role)s, pg_catalog.current_database(), 'CREATE') AS may
+
+-- name: grant_database
+GRANT CREATE, TEMPORARY ON DATABASE {database} TO {migrator};
+GRANT TEMPORARY ON DATABASE {database} TO {loader}

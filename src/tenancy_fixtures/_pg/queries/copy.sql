@@ -1,0 +1,283 @@
+-- Writing rows: straight into an empty table whose indexes are off, or through a staging table.
+-- A statement with places in braces takes its values as literals: a column's name may hold a percent sign.
+
+-- name: has_rows
+SELECT EXISTS (SELECT FROM {table}) AS found
+
+-- name: lock_writers
+-- Readers go on; nobody else writes between the comparison with the table and the write.
+LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+
+-- name: lock_all
+LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE
+
+-- name: copy_in
+COPY {relation} ({columns}) FROM STDIN (FORMAT binary)
+
+-- name: copy_in_frozen
+COPY {relation} ({columns}) FROM STDIN (FORMAT binary, FREEZE)
+
+-- name: count_rows
+SELECT count(*) AS count FROM {relation}
+
+-- name: analyze
+ANALYZE {relation}
+
+-- name: search_path
+SELECT current_setting('search_path') AS path
+
+-- name: set_search_path
+SELECT set_config('search_path', %(path)s, true)
+
+-- name: null_keys
+SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records FROM {rows} AS r WHERE {is_null}
+
+-- name: sequences
+-- What numbers the columns: sequences that belong to them, and those that their defaults ask.
+SELECT a.attname AS column, n.nspname AS schema, s.relname AS sequence
+FROM pg_attribute a
+JOIN pg_depend d ON (d.refclassid = 'pg_class'::regclass AND d.refobjid = a.attrelid AND d.refobjsubid = a.attnum
+                     AND d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i'))
+JOIN pg_class s ON s.oid = d.objid AND s.relkind = 'S'
+JOIN pg_namespace n ON n.oid = s.relnamespace
+WHERE a.attrelid = %(table)s::regclass AND a.attname = ANY (%(columns)s)
+UNION
+SELECT a.attname, n.nspname, s.relname
+FROM pg_attribute a
+JOIN pg_attrdef e ON e.adrelid = a.attrelid AND e.adnum = a.attnum
+JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = e.oid AND d.refclassid = 'pg_class'::regclass
+JOIN pg_class s ON s.oid = d.refobjid AND s.relkind = 'S'
+JOIN pg_namespace n ON n.oid = s.relnamespace
+WHERE a.attrelid = %(table)s::regclass AND a.attname = ANY (%(columns)s)
+ORDER BY 1, 2, 3
+
+-- name: move_sequence
+-- Only upwards: what was handed out is never handed out again.
+SELECT setval({sequence_name}::regclass, highest.value)
+FROM (SELECT max({column})::bigint AS value FROM {table}) AS highest, {sequence} AS s
+WHERE highest.value > s.last_value OR (highest.value = s.last_value AND NOT s.is_called)
+
+-- name: make_stage
+-- The target's own types, without its constraints; columns that the server must cast are text for now.
+CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {columns}, NULL::bigint AS {record} FROM {table} WITH NO DATA
+
+-- name: drop_stage
+DROP TABLE {stage}
+
+-- name: column_types
+-- What a text column becomes, and its base type without a length: a cast to the first would cut what is too long in
+-- silence; assigning the second to it is an error.
+WITH RECURSIVE base AS (
+    SELECT a.attname, a.atttypid AS oid, t.typtype, t.typbasetype
+    FROM pg_attribute a JOIN pg_type t ON t.oid = a.atttypid
+    WHERE a.attrelid = %(table)s::regclass AND a.attname = ANY (%(columns)s)
+    UNION ALL
+    SELECT b.attname, t.oid, t.typtype, t.typbasetype
+    FROM base b JOIN pg_type t ON t.oid = b.typbasetype
+    WHERE b.typtype = 'd'
+)
+SELECT b.attname AS column, format_type(a.atttypid, a.atttypmod) AS declared, format_type(b.oid, -1) AS bare
+FROM base b JOIN pg_attribute a ON a.attrelid = %(table)s::regclass AND a.attname = b.attname
+WHERE b.typtype <> 'd'
+
+-- name: type_stage
+ALTER TABLE {stage} {actions}
+
+-- name: has_duplicates
+-- Most loads have none, and the statement that takes them out is planned as if there were many.
+SELECT EXISTS (SELECT FROM {relation} GROUP BY {key} HAVING count(*) > 1) AS found
+
+-- name: drop_duplicates_staged
+-- The first of equal keys stays, in the order of sending, which is the order of a fresh heap. A conflict differs from it.
+WITH twice AS (
+    SELECT {key}, min(ctid) AS first FROM {relation} GROUP BY {key} HAVING count(*) > 1
+), gone AS (
+    DELETE FROM {relation} AS s USING twice, {relation} AS t
+    WHERE {is_twice} AND s.ctid <> twice.first AND t.ctid = twice.first
+    RETURNING s.{record} AS record, {conflict} AS conflict
+)
+SELECT count(*) AS count, count(*) FILTER (WHERE conflict) AS conflicts, (array_agg(record ORDER BY record))[1:{limit}] AS records FROM gone
+
+-- name: drop_duplicates_direct
+-- The same in the target itself. All statements of one query see the rows as they were before it, so a row's number counts the removed ones too.
+WITH numbered AS MATERIALIZED (
+    SELECT ctid AS place, row_number() OVER (ORDER BY ctid) AS position FROM {relation}
+), twice AS (
+    SELECT {key}, min(ctid) AS first FROM {relation} GROUP BY {key} HAVING count(*) > 1
+), gone AS (
+    DELETE FROM {relation} AS s USING twice, {relation} AS t
+    WHERE {is_twice} AND s.ctid <> twice.first AND t.ctid = twice.first
+    RETURNING s.ctid AS place, {conflict} AS conflict
+)
+SELECT count(*) AS count, count(*) FILTER (WHERE conflict) AS conflicts, array_agg(position ORDER BY position) AS positions
+FROM gone JOIN numbered USING (place)
+
+-- name: compare
+SELECT
+    count(*) AS staged,
+    count(*) FILTER (WHERE t.tableoid IS NULL) AS missing,
+    count(*) FILTER (WHERE t.tableoid IS NOT NULL AND {differs}) AS different
+FROM {stage} AS s LEFT JOIN {table} AS t ON {match}
+
+-- name: insert_all
+INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage}
+
+-- name: merge
+MERGE INTO {table} AS t USING {stage} AS s ON {match}
+WHEN MATCHED AND {differs} THEN UPDATE SET {assignments}
+WHEN NOT MATCHED THEN INSERT ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})
+
+-- name: merge_missing
+MERGE INTO {table} AS t USING {stage} AS s ON {match}
+WHEN NOT MATCHED THEN INSERT ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})
+
+-- name: set_immediate
+SET CONSTRAINTS {constraints} IMMEDIATE
+
+-- name: set_deferred
+SET CONSTRAINTS {constraints} DEFERRED
+
+-- name: can_go_direct
+-- False for what COPY into a bare heap would treat differently, and for what could not be put back as it was.
+SELECT NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid OR inhparent = c.oid)
+    AND c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules
+    AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal)
+    AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND (contype = 'x' OR (contype = 'f' AND NOT convalidated)))
+    AND NOT EXISTS (
+        SELECT FROM pg_index i
+        WHERE i.indrelid = c.oid AND (NOT i.indisvalid OR i.indisexclusion
+            OR EXISTS (SELECT FROM pg_depend WHERE classid = 'pg_class'::regclass AND objid = i.indexrelid AND deptype IN ('e', 'x')))
+    ) AS possible
+FROM pg_class c
+WHERE c.oid = %(table)s::regclass
+
+-- name: removable_indexes
+-- Everything that PostgreSQL knows of a table's indexes and that a new one would lack. Unique ones first: they may find duplicates.
+SELECT n.nspname AS schema, c.relname AS name, pg_get_indexdef(i.indexrelid) AS definition, i.indisunique AS unique, i.indisprimary AS primary,
+    o.conname AS constraint, coalesce(o.condeferrable, false) AS deferrable, coalesce(o.condeferred, false) AS deferred,
+    obj_description(i.indexrelid, 'pg_class') AS comment, obj_description(o.oid, 'pg_constraint') AS constraint_comment,
+    i.indisclustered AS clustered, i.indisreplident AS replica_identity, coalesce(s.spcname, '') AS tablespace,
+    i.indpred IS NOT NULL OR 0 = ANY (i.indkey) AS special,
+    i.indnullsnotdistinct AS nulls_equal, pg_get_expr(i.indpred, i.indrelid) AS predicate,
+    (SELECT array_agg(pg_get_indexdef(i.indexrelid, k, false) ORDER BY k) FROM generate_series(1, i.indnkeyatts) AS k) AS expressions,
+    coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
+     FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position)
+     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+     WHERE k.position <= i.indnkeyatts AND 0 <> ALL (i.indkey)),
+    (SELECT array_agg(a.attname::text ORDER BY a.attnum)
+     FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+     WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0),
+    ARRAY[]::text[]) AS columns,
+    coalesce((SELECT jsonb_object_agg(a.attnum, a.attstattarget) FROM pg_attribute a WHERE a.attrelid = i.indexrelid AND a.attstattarget >= 0), jsonb_build_object()) AS statistics
+FROM pg_index i
+JOIN pg_class c ON c.oid = i.indexrelid
+JOIN pg_namespace n ON n.oid = c.relnamespace
+LEFT JOIN pg_tablespace s ON s.oid = c.reltablespace
+LEFT JOIN pg_constraint o ON o.conindid = i.indexrelid AND o.contype IN ('p', 'u') AND o.conrelid = i.indrelid
+WHERE i.indrelid = %(table)s::regclass
+ORDER BY i.indisprimary DESC, i.indisunique DESC, c.relname
+
+-- name: removable_references
+-- Foreign keys of the table and those that point to it: an empty table that is referred to cannot be truncated.
+SELECT o.conname AS name, n.nspname AS schema, r.relname AS table, pg_get_constraintdef(o.oid) AS definition, obj_description(o.oid, 'pg_constraint') AS comment
+FROM pg_constraint o
+JOIN pg_class r ON r.oid = o.conrelid
+JOIN pg_namespace n ON n.oid = r.relnamespace
+WHERE o.contype = 'f' AND o.conparentid = 0 AND (o.conrelid = %(table)s::regclass OR o.confrelid = %(table)s::regclass)
+ORDER BY o.conrelid, o.conname
+
+-- name: drop_constraint
+ALTER TABLE {table} DROP CONSTRAINT {name}
+
+-- name: drop_index
+DROP INDEX {index}
+
+-- name: truncate
+-- A table emptied in this transaction may be filled with rows that are frozen at once.
+TRUNCATE {table}
+
+-- name: set_tablespace
+SELECT set_config('default_tablespace', %(tablespace)s, true)
+
+-- name: tablespace
+SELECT current_setting('default_tablespace') AS tablespace
+
+-- name: add_constraint
+ALTER TABLE {table} ADD CONSTRAINT {name} {definition}
+
+-- name: cluster_on
+ALTER TABLE {table} CLUSTER ON {index}
+
+-- name: replica_identity
+ALTER TABLE {table} REPLICA IDENTITY USING INDEX {index}
+
+-- name: index_statistics
+ALTER INDEX {index} ALTER COLUMN {number} SET STATISTICS {target}
+
+-- name: comment_on_index
+COMMENT ON INDEX {index} IS {text}
+
+-- name: comment_on_constraint
+COMMENT ON CONSTRAINT {name} ON {table} IS {text}
+
+-- name: unique_parts
+-- What an index compares, as expressions over the table's columns; `columns` of an index on expressions are those that it depends on.
+SELECT i.indnullsnotdistinct AS nulls_equal, pg_get_expr(i.indpred, i.indrelid) AS predicate,
+    (SELECT array_agg(pg_get_indexdef(i.indexrelid, k, false) ORDER BY k) FROM generate_series(1, i.indnkeyatts) AS k) AS expressions,
+    coalesce((SELECT array_agg(a.attname::text ORDER BY k.position)
+     FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position)
+     JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
+     WHERE k.position <= i.indnkeyatts AND 0 <> ALL (i.indkey)),
+    (SELECT array_agg(a.attname::text ORDER BY a.attnum)
+     FROM pg_depend d JOIN pg_attribute a ON a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+     WHERE d.classid = 'pg_class'::regclass AND d.objid = i.indexrelid AND d.refclassid = 'pg_class'::regclass AND d.refobjid = i.indrelid AND d.refobjsubid > 0),
+    ARRAY[]::text[]) AS columns
+FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relname = %(name)s AND n.nspname = %(schema)s
+
+-- name: check_expression
+SELECT pg_get_expr(conbin, conrelid) AS expression FROM pg_constraint WHERE conrelid = %(table)s::regclass AND conname = %(name)s AND contype = 'c'
+
+-- name: unique_violations
+SELECT count(*) AS count, (array_agg(record ORDER BY record))[1:{limit}] AS records
+FROM (
+    SELECT {record} AS record, row_number() OVER (PARTITION BY {expressions} ORDER BY {record} NULLS FIRST) AS repetition
+    FROM {rows} AS r WHERE {indexed}
+) AS found
+WHERE repetition > 1 AND record IS NOT NULL
+
+-- name: check_violations
+SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records FROM {rows} AS r WHERE NOT ({expression})
+
+-- name: reference_violations
+SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records
+FROM {rows} AS r
+WHERE {all_given} AND NOT EXISTS (SELECT FROM {target} AS p WHERE {matches_target}) AND NOT EXISTS (SELECT FROM {others} AS p WHERE {matches_target})
+
+-- name: numbered_rows
+(SELECT row_number() OVER (ORDER BY ctid) AS {record}, * FROM {table})
+
+-- name: rows_after
+-- The table as it would be: staged rows, with what an existing row keeps, and the rows that they do not replace.
+(SELECT {staged}, {kept}, s.{record} FROM {stage} AS s LEFT JOIN {table} AS t ON {match}
+ UNION ALL SELECT {columns}, {kept}, NULL FROM {table} AS t WHERE NOT EXISTS (SELECT FROM {stage} AS s WHERE {match}))
+
+-- name: invalid_texts
+-- PostgreSQL 16 and later can say that a text is not of a type without failing.
+SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records
+FROM {stage} WHERE NOT pg_input_is_valid({column}, {type})
+
+-- name: record_bounds
+SELECT min({record}) AS first, max({record}) AS last FROM {stage}
+
+-- name: index_records
+CREATE INDEX ON {stage} ({record})
+
+-- name: make_probe
+CREATE TEMPORARY TABLE {probe} ON COMMIT DROP AS SELECT {column} FROM {table} WITH NO DATA
+
+-- name: probe_cast
+INSERT INTO {probe} SELECT CAST({column} AS {bare}) FROM {stage} WHERE {record} BETWEEN {first} AND {last}
+
+-- name: delete_staged
+DELETE FROM {table} AS t USING {stage} AS s WHERE {match}

@@ -1,0 +1,34 @@
+-- name: begin
+-- First in every transaction. All of it is local to the transaction, so it is safe behind a pooler as well. The empty
+-- search path lets nothing be found that is not named with its schema.
+SELECT
+    pg_catalog.set_config('role', coalesce(%(role)s, 'none'), true),
+    pg_catalog.set_config('tenancy.tenant_id', %(tenant)s, true),
+    pg_catalog.set_config('search_path', '', true),
+    pg_catalog.set_config('lock_timeout', %(lock_timeout)s, true),
+    pg_catalog.set_config('statement_timeout', %(statement_timeout)s, true),
+    -- Statements over the catalogue look dear to the planner and are cheap: compiling them took up to 200 times as long.
+    pg_catalog.set_config('jit', 'off', true)
+
+-- name: current_role
+SELECT pg_catalog.current_setting('role') AS role
+
+-- name: set_role
+SELECT pg_catalog.set_config('role', %(role)s, true)
+
+-- name: set_search_path
+SELECT pg_catalog.set_config('search_path', %(path)s, true)
+
+-- name: lock_tenant
+-- Operations on one tenant go one after the other; the lock ends with the transaction.
+SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tenancy/tenant/' || %(tenant)s, 0))
+
+-- name: reset_session
+-- DISCARD ALL without the prepared statements: the driver keeps account of those.
+RESET SESSION AUTHORIZATION;
+RESET ALL;
+UNLISTEN *;
+CLOSE ALL;
+SELECT pg_catalog.pg_advisory_unlock_all();
+DISCARD TEMP;
+DISCARD SEQUENCES

@@ -1,0 +1,99 @@
+-- name: find
+SELECT uid, tenant_id, namespace::text AS namespace, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
+FROM tenancy.tenants
+WHERE tenant_id = %(tenant_id)s
+
+-- name: list
+SELECT uid, tenant_id, namespace::text AS namespace, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
+FROM tenancy.tenants
+ORDER BY tenant_id COLLATE "C"
+
+-- name: add
+INSERT INTO tenancy.tenants (uid, tenant_id, namespace, tier, features, limits, labels, pack, release)
+VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s)
+
+-- name: change
+UPDATE tenancy.tenants
+SET tier = %(tier)s, features = %(features)s, limits = %(limits)s, labels = %(labels)s, updated_at = now()
+WHERE uid = %(uid)s
+
+-- name: set_release
+UPDATE tenancy.tenants SET revision = %(revision)s, release = %(release)s, updated_at = now() WHERE uid = %(uid)s
+
+-- name: remove
+DELETE FROM tenancy.tenants WHERE uid = %(uid)s
+
+-- name: namespace_taken
+-- By a tenant, or by a schema that is none of ours.
+SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %(namespace)s)
+    OR EXISTS (SELECT FROM tenancy.tenants WHERE namespace = %(namespace)s) AS taken
+
+-- name: add_revision
+INSERT INTO tenancy.revisions (uid, number, name, digest, run_id) VALUES (%(uid)s, %(number)s, %(name)s, %(digest)s, %(run_id)s)
+
+-- name: revisions
+SELECT number, name, digest FROM tenancy.revisions WHERE uid = %(uid)s ORDER BY number
+
+-- name: remove_revisions
+DELETE FROM tenancy.revisions WHERE uid = %(uid)s
+
+-- name: current_config
+SELECT version, value FROM tenancy.config WHERE uid = %(uid)s ORDER BY version DESC LIMIT 1
+
+-- name: add_config
+INSERT INTO tenancy.config (uid, version, value, run_id) VALUES (%(uid)s, %(version)s, %(value)s, %(run_id)s)
+
+-- name: remove_config
+DELETE FROM tenancy.config WHERE uid = %(uid)s
+
+-- name: ledger_entry
+SELECT digest, report FROM tenancy.ledger WHERE uid = %(uid)s AND dataset = %(dataset)s
+
+-- name: ledger
+SELECT dataset, digest, report, loaded_at FROM tenancy.ledger WHERE uid = %(uid)s ORDER BY dataset
+
+-- name: write_ledger
+INSERT INTO tenancy.ledger (uid, dataset, digest, report, run_id) VALUES (%(uid)s, %(dataset)s, %(digest)s, %(report)s, %(run_id)s)
+ON CONFLICT (uid, dataset) DO UPDATE
+SET digest = excluded.digest, report = excluded.report, run_id = excluded.run_id, loaded_at = now()
+
+-- name: forget_dataset
+DELETE FROM tenancy.ledger WHERE uid = %(uid)s AND dataset = %(dataset)s
+
+-- name: remove_ledger
+DELETE FROM tenancy.ledger WHERE uid = %(uid)s
+
+-- name: create_namespace
+CREATE SCHEMA {schema}
+
+-- name: drop_namespace
+DROP SCHEMA {schema} CASCADE
+
+-- name: describe_namespace
+COMMENT ON SCHEMA {schema} IS {comment}
+
+-- name: grant_schema
+GRANT USAGE ON SCHEMA {schema} TO {loader}, {app}
+
+-- name: grant_objects
+-- After every script: what it made is not yet granted.
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {loader}, {app};
+GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {loader};
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {app}
+
+-- name: namespace_exists
+SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %(namespace)s) AS found
+
+-- name: missing_extensions
+SELECT wanted.name
+FROM pg_catalog.unnest(%(names)s::text[]) AS wanted (name)
+WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = wanted.name)
+ORDER BY wanted.name
+
+-- name: relation_sizes
+-- Estimated rows (exact after the load's own ANALYZE) of a tenant's tables.
+SELECT c.relname::text AS name, greatest(c.reltuples, 0)::bigint AS rows, pg_catalog.pg_total_relation_size(c.oid) AS bytes
+FROM pg_catalog.pg_class AS c
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = %(namespace)s AND c.relkind IN ('r', 'p')
+ORDER BY c.relname

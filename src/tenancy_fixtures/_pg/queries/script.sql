@@ -1,0 +1,161 @@
+-- name: run
+SELECT tenancy.run_script(%(script)s)
+
+-- name: tidy
+-- What a script may leave in the session: a cursor WITH HOLD runs its query at COMMIT, with the rights of whoever commits;
+-- the rest would outlive the transaction, behind a pooler in other people's sessions.
+CLOSE ALL;
+DEALLOCATE ALL;
+RESET ALL;
+SELECT pg_catalog.pg_advisory_unlock_all()
+
+-- name: grant_schema
+GRANT USAGE, CREATE ON SCHEMA {schema} TO {script}
+
+-- name: give_namespace
+SELECT tenancy.give_namespace(%(namespace)s, %(owner)s)
+
+-- name: take_back
+REVOKE USAGE, CREATE ON SCHEMA {schema} FROM {script}
+
+-- name: left_behind
+-- What the script's role still owns after its schema was taken back: things made elsewhere, temporary ones (they would
+-- outlive the run), and kinds of objects that a tenant's schema does not hold.
+SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS object
+FROM pg_catalog.pg_shdepend AS d
+WHERE d.dbid = (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database())
+  AND d.refclassid = 'pg_catalog.pg_authid'::pg_catalog.regclass
+  AND d.refobjid = (SELECT oid FROM pg_catalog.pg_roles WHERE rolname = %(script)s)
+  AND d.deptype = 'o'
+  AND NOT (d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = pg_catalog.to_regprocedure('tenancy.run_script(text)'))
+ORDER BY object
+
+-- name: guarded
+-- What no script may change, and rights alone do not keep it from: its schema's identity, the function that runs it (the
+-- role that it runs as owns that), and the catalogues of what belongs to no schema (a role may change its own password,
+-- its settings and its default privileges; anybody makes large objects). Compared before and after.
+SELECT 'schema' AS kind, n.nspname::text AS object, n.oid::text AS trace
+FROM pg_catalog.pg_namespace AS n
+WHERE n.nspname = %(namespace)s
+UNION ALL
+SELECT 'function', 'tenancy.run_script', p.oid || '/' || p.xmin
+FROM pg_catalog.pg_proc AS p
+WHERE p.oid = pg_catalog.to_regprocedure('tenancy.run_script(text)')
+UNION ALL
+SELECT 'catalogue', s.relname::text, (s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::text
+FROM pg_catalog.pg_stat_xact_sys_tables AS s
+WHERE s.schemaname = 'pg_catalog'
+  AND s.relname IN ('pg_authid', 'pg_auth_members', 'pg_database', 'pg_db_role_setting', 'pg_default_acl', 'pg_event_trigger', 'pg_extension',
+                    'pg_foreign_data_wrapper', 'pg_foreign_server', 'pg_language', 'pg_largeobject', 'pg_largeobject_metadata', 'pg_parameter_acl',
+                    'pg_publication', 'pg_publication_namespace', 'pg_publication_rel', 'pg_replication_origin', 'pg_shdescription', 'pg_shseclabel',
+                    'pg_subscription', 'pg_tablespace', 'pg_user_mapping')
+  AND s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0
+
+-- name: reaches
+-- Relations elsewhere that objects of the schema stand on. A view, a rule, a policy reads and writes with the rights of its
+-- owner, who is the owner of all tenants after the script; PostgreSQL does not ask for them when it is made.
+WITH allowed AS (
+    SELECT n.oid FROM pg_catalog.pg_namespace AS n
+    WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast')
+), own_relation AS (
+    SELECT c.oid
+    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(namespace)s
+), own (classid, objid) AS (
+    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid FROM own_relation AS r
+    UNION ALL
+    SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass, w.oid FROM pg_catalog.pg_rewrite AS w JOIN own_relation AS r ON r.oid = w.ev_class
+    UNION ALL
+    SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, y.oid FROM pg_catalog.pg_policy AS y JOIN own_relation AS r ON r.oid = y.polrelid
+    UNION ALL
+    SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid FROM pg_catalog.pg_constraint AS k JOIN own_relation AS r ON r.oid = k.conrelid
+    UNION ALL
+    SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, a.oid FROM pg_catalog.pg_attrdef AS a JOIN own_relation AS r ON r.oid = a.adrelid
+    UNION ALL
+    SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid
+    FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+    WHERE n.nspname = %(namespace)s
+)
+SELECT DISTINCT pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0) AS object
+FROM own
+JOIN pg_catalog.pg_depend AS d ON d.classid = own.classid AND d.objid = own.objid
+JOIN pg_catalog.pg_class AS c ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.refobjid
+WHERE c.relnamespace NOT IN (SELECT oid FROM allowed)
+ORDER BY object
+
+-- name: security_definers
+SELECT p.oid::pg_catalog.regprocedure::text AS object
+FROM pg_catalog.pg_proc AS p
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+WHERE n.nspname = %(namespace)s AND p.prosecdef
+
+-- name: newest_oid
+-- Whatever a script makes from here on gets a higher one (but for the counter's wrap: then it is refused, not missed).
+WITH home AS (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ANY (%(allowed)s::text[]))
+SELECT greatest((SELECT max(oid) FROM pg_catalog.pg_class), (SELECT max(oid) FROM pg_catalog.pg_proc), (SELECT max(oid) FROM pg_catalog.pg_type)) AS oid,
+       array(
+           SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT p.oid FROM pg_catalog.pg_proc AS p WHERE p.pronamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT t.oid FROM pg_catalog.pg_type AS t WHERE t.typnamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT k.oid FROM pg_catalog.pg_constraint AS k WHERE k.connamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT e.oid FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxnamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT r.oid FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class WHERE c.relnamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT g.oid FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid WHERE c.relnamespace IN (SELECT oid FROM home)
+           UNION ALL SELECT y.oid FROM pg_catalog.pg_policy AS y JOIN pg_catalog.pg_class AS c ON c.oid = y.polrelid WHERE c.relnamespace IN (SELECT oid FROM home)
+       ) AS own
+
+-- name: touched
+-- For a login that no role confines: the relations and other objects that this backend has locked, what it did to
+-- their rows, and the rows of the catalogue that this very transaction wrote (their xmin is still in progress, and
+-- visible to us alone). A lock on something that exists no more and is older than the script is a neighbour, dropped.
+WITH allowed AS (
+    SELECT n.oid FROM pg_catalog.pg_namespace AS n
+    WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast')
+), mine AS (
+    SELECT pg_catalog.pg_current_xact_id() AS xid
+)
+SELECT 'relation' AS kind, coalesce(n.nspname || '.' || c.relname, 'number ' || l.relation || ', dropped') AS object,
+       pg_catalog.string_agg(l.mode, ',' ORDER BY l.mode) || '/'
+           || coalesce(max(s.n_tup_ins || ',' || s.n_tup_upd || ',' || s.n_tup_del || ',' || s.seq_scan || ',' || coalesce(s.idx_scan, 0)), '') AS trace
+FROM pg_catalog.pg_locks AS l
+LEFT JOIN pg_catalog.pg_class AS c ON c.oid = l.relation
+LEFT JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+LEFT JOIN pg_catalog.pg_stat_xact_all_tables AS s ON s.relid = l.relation
+WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'relation'
+  AND CASE WHEN c.oid IS NULL THEN l.relation <= %(newest)s::oid AND l.relation <> ALL (%(own)s::oid[]) ELSE c.relnamespace NOT IN (SELECT oid FROM allowed) END
+GROUP BY 2
+UNION ALL
+SELECT 'object', coalesce(o.type || ' ' || o.identity, 'number ' || l.objid || ', dropped'), pg_catalog.string_agg(l.mode, ',' ORDER BY l.mode)
+FROM pg_catalog.pg_locks AS l
+LEFT JOIN LATERAL pg_catalog.pg_identify_object(l.classid, l.objid, 0) AS o ON true
+WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'object' AND l.mode <> 'AccessShareLock'
+  AND CASE
+      WHEN o.identity IS NULL THEN l.objid <= %(newest)s::oid AND l.objid <> ALL (%(own)s::oid[])
+      WHEN o.type = 'schema' THEN l.objid NOT IN (SELECT oid FROM allowed)
+      ELSE coalesce(o.schema, '') NOT IN (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_namespace AS n WHERE n.oid IN (SELECT oid FROM allowed)) END
+GROUP BY 2
+UNION ALL
+SELECT 'catalogue entry', x.object, x.version
+FROM mine, LATERAL (
+    SELECT 'function ' || p.oid::pg_catalog.regprocedure::text AS object, p.xmin AS xmin, p.cmin::text AS version
+    FROM pg_catalog.pg_proc AS p WHERE p.pronamespace NOT IN (SELECT oid FROM allowed)
+    UNION ALL
+    SELECT 'type ' || t.oid::pg_catalog.regtype::text, t.xmin, t.cmin::text
+    FROM pg_catalog.pg_type AS t WHERE t.typnamespace NOT IN (SELECT oid FROM allowed)
+    UNION ALL
+    SELECT 'relation ' || c.oid::pg_catalog.regclass::text, c.xmin, c.cmin::text
+    FROM pg_catalog.pg_class AS c WHERE c.relnamespace NOT IN (SELECT oid FROM allowed)
+    UNION ALL
+    SELECT 'schema ' || n.nspname, n.xmin, n.cmin::text
+    FROM pg_catalog.pg_namespace AS n WHERE n.nspname <> ALL (%(allowed)s::text[])
+    UNION ALL
+    -- Whatever its kind: all that is made in, or moved to, a schema depends on it.
+    SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0), d.xmin, d.cmin::text
+    FROM pg_catalog.pg_depend AS d
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid NOT IN (SELECT oid FROM allowed)
+) AS x
+-- In this order: an older transaction's number, taken for one of this epoch, would lie in the future, and that is an error.
+WHERE CASE
+    WHEN x.xmin::text::bigint < 3 OR pg_catalog.age(x.xmin) > pg_catalog.age(mine.xid::pg_catalog.xid) THEN false
+    ELSE pg_catalog.pg_xact_status((
+        (mine.xid::text::bigint - (mine.xid::text::bigint %% 4294967296) + x.xmin::text::bigint)::text)::pg_catalog.xid8) = 'in progress' END

@@ -1,0 +1,95 @@
+"""The roles of an installation: made by ``tenancy init``, brought by the host, or none at all."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
+
+from psycopg import sql
+
+from .._shapes import Shape
+from ..exceptions import ConfigurationError
+from .sql import Statement, compose, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+_ROLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
+
+
+@dataclass(frozen=True)
+class Roles(Shape):
+    """Who may do what. All ``None``: one login does everything, with its own rights.
+
+    ``owner`` owns the control plane; ``migrator`` owns tenants' schemas and changes their structure; ``loader`` writes
+    rows; ``app`` is for the host's sessions; ``auditor`` reads the trace; ``script`` runs packs' SQL and has rights on
+    the one schema in hand only.
+    """
+
+    owner: Optional[str] = None
+    migrator: Optional[str] = None
+    loader: Optional[str] = None
+    app: Optional[str] = None
+    auditor: Optional[str] = None
+    script: Optional[str] = None
+
+    def __post_init__(self) -> None:
+        for _, name in self.named():
+            if not _ROLE_NAME.match(name):
+                raise ConfigurationError(
+                    f"{name!r} cannot be a role's name here", hint="Use letters, digits, - and _, at most 63, beginning with a letter."
+                )
+
+    @classmethod
+    def prefixed(cls, prefix: str = "tenancy") -> Roles:
+        """The names that ``tenancy init`` gives."""
+        return cls(**{item.name: f"{prefix}_{item.name}" for item in dataclasses.fields(cls)})
+
+    @classmethod
+    def from_mapping(cls, names: Mapping[str, str]) -> Roles:
+        """The roles as an installation has stored them, or as a host names them."""
+        unknown = sorted(set(names) - {item.name for item in dataclasses.fields(cls)})
+        if unknown:
+            raise ConfigurationError(
+                f"no such purpose of a role: {', '.join(unknown)}", hint="Purposes: owner, migrator, loader, app, auditor, script."
+            )
+        if names and len(names) < len(dataclasses.fields(cls)):
+            missing = sorted({item.name for item in dataclasses.fields(cls)} - set(names))
+            raise ConfigurationError(f"no role is named for: {', '.join(missing)}", hint="Name a role for every purpose, or none at all.")
+        return cls(**dict(names))
+
+    @property
+    def separate(self) -> bool:
+        """True where roles exist and transactions switch to them."""
+        return self.migrator is not None
+
+    def named(self) -> Iterator[tuple[str, str]]:
+        """Purpose and name of each role that exists."""
+        for item in dataclasses.fields(self):
+            name = getattr(self, item.name)
+            if name is not None:
+                yield item.name, name
+
+
+def role_statements(roles: Roles, *, create: bool) -> list[Statement]:
+    """What makes the roles and their memberships; harmless where they exist already."""
+    statements: list[Statement] = []
+    for _, name in roles.named():
+        if create:
+            statements.append(
+                compose("roles.create_role", literal=sql.Literal(name), message=sql.Literal(f"The group role {name} is used by tenancy fixtures."))
+            )
+        # An administrator who is no superuser (CREATEROLE) must be a member to act as the owner.
+        statements.append(compose("roles.join_role", role=identifier(name)))
+    if roles.migrator and roles.script:
+        # The owner of what a script made changes afterwards from script to migrator: that needs both.
+        statements.append(compose("roles.grant_role", role=identifier(roles.script), member=identifier(roles.migrator)))
+    return statements
+
+
+def login_statements(roles: Roles, login: str, purposes: tuple[str, ...]) -> list[Statement]:
+    """Let a login act as the roles of these purposes; it switches to one in each transaction."""
+    names = [getattr(roles, purpose) for purpose in purposes]
+    return [compose("roles.grant_role", role=identifier(name), member=identifier(login)) for name in names if name]

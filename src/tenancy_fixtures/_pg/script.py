@@ -1,0 +1,166 @@
+"""Run a pack's SQL so that it can leave neither its transaction nor its schema.
+
+Where roles are separate, the script runs inside a ``SECURITY DEFINER`` function whose owner has rights on that schema
+alone, for that moment: the server itself refuses COMMIT, SET ROLE and every neighbour. Where one login does
+everything, EXECUTE still refuses COMMIT, and what the script touched is compared with what it may touch, before the
+caller commits.
+
+That holds for the script. Triggers and functions that it makes run later, with the rights of whoever uses the tables, as
+everywhere in PostgreSQL: a pack is code, and is to be trusted like code.
+"""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from ..exceptions import ScriptEscaped, ScriptFailed, TenancyError
+from .errors import translate
+from .sql import compose, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Sequence
+
+    from .database import Transaction
+
+_LEFT_TRANSACTION = frozenset({"2D000", "3B001"})
+_NO_RIGHT = frozenset({"42501"})
+
+
+async def run_script(transaction: Transaction, text: str, *, file: str, namespace: str, fresh: bool, shared: Sequence[str] = ()) -> None:
+    """Run SQL text with ``namespace`` (and the ``shared`` schemas) as its search path.
+
+    ``fresh`` says that the schema was made in this transaction and is empty. The transaction acts as the migrator.
+
+    :raises ScriptFailed: PostgreSQL refused it; carries line and column of the file.
+    :raises ScriptEscaped: it tried to end its transaction, change its role, or reach another schema.
+    """
+    watch = _Watch(transaction, namespace, shared)
+    await watch.begin()
+    async with _confined(transaction, namespace, fresh=fresh):
+        path = sql.SQL(", ").join([identifier(namespace), *(identifier(name) for name in shared)]).as_string(transaction.connection)
+        await transaction.run("database.set_search_path", path=path)
+        await _execute(transaction, text, file)
+    await _refuse_escape(transaction, await watch.escapes(), namespace, file)
+
+
+async def _execute(transaction: Transaction, text: str, file: str) -> None:
+    # A script may put its own in place of the statements that the driver has prepared: this connection uses none any more.
+    transaction.connection.prepare_threshold = None
+    try:
+        async with transaction.connection.transaction():
+            await transaction.run("script.run", script=text)
+    except BaseException as error:
+        with suppress(psycopg.Error):
+            await _tidy(transaction)
+        if isinstance(error, psycopg.Error):
+            raise _explain(error, text, file) from None
+        raise
+    await _tidy(transaction)
+
+
+async def _tidy(transaction: Transaction) -> None:
+    """Take out of the session what the script left there, and set it as the transaction began."""
+    await transaction.run("script.tidy")
+    await transaction.set_context()
+
+
+@asynccontextmanager
+async def _confined(transaction: Transaction, namespace: str, *, fresh: bool) -> AsyncIterator[None]:
+    """Give the script's role this one schema, and take it back with all that was made in it."""
+    roles = transaction.roles
+    if roles.script is None or roles.migrator is None:
+        yield
+        return
+    parts = {"schema": identifier(namespace), "script": identifier(roles.script)}
+    await transaction.run(compose("script.grant_schema", **parts))
+    if not fresh:
+        await transaction.run("script.give_namespace", namespace=namespace, owner=roles.script)
+    yield
+    await transaction.run("script.give_namespace", namespace=namespace, owner=roles.migrator)
+    await transaction.run(compose("script.take_back", **parts))
+
+
+class _Watch:
+    """What a script did outside the schemas that it may touch."""
+
+    def __init__(self, transaction: Transaction, namespace: str, shared: Sequence[str]) -> None:
+        self._transaction = transaction
+        self._confined = transaction.roles.script is not None
+        self._values: dict[str, Any] = {"namespace": namespace, "allowed": [namespace, *shared]}
+        self._before: dict[tuple[str, str], str] = {}
+
+    async def begin(self) -> None:
+        """Remember what this transaction itself has touched so far."""
+        if not self._confined:
+            row = await self._transaction.one("script.newest_oid", **self._values)
+            self._values.update(newest=(row or {})["oid"], own=(row or {})["own"])
+        self._before = await self._touched()
+
+    async def escapes(self) -> list[str]:
+        """The objects outside that the script made, changed, read or dropped, or that its own now stand on."""
+        after = await self._touched()
+        changed = {key for key in {*self._before, *after} if self._before.get(key) != after.get(key)}
+        left = await self._transaction.all("script.left_behind", script=self._transaction.roles.script) if self._confined else []
+        reached = await self._transaction.all("script.reaches", **self._values)
+        return sorted({" ".join(key) for key in changed} | {row["object"] for row in [*left, *reached]})
+
+    async def _touched(self) -> dict[tuple[str, str], str]:
+        rows = await self._transaction.all("script.guarded", **self._values)
+        if not self._confined:
+            rows += await self._transaction.all("script.touched", **self._values)
+        return {(row["kind"], row["object"]): row["trace"] for row in rows}
+
+
+async def _refuse_escape(transaction: Transaction, escapes: Sequence[str], namespace: str, file: str) -> None:
+    if escapes:
+        hint = "A script may only touch its own schema and the pack's shared_schemas. Nothing of it was kept."
+        raise ScriptEscaped(f"{file} reaches outside the schema {namespace}: {', '.join(escapes[:5])}", file=file, hint=hint)
+    definers = await transaction.all("script.security_definers", namespace=namespace)
+    if definers:
+        names = ", ".join(row["object"] for row in definers[:5])
+        raise ScriptEscaped(
+            f"{file} makes SECURITY DEFINER functions: {names}",
+            file=file,
+            hint="They would run with the rights of all tenants' owner. Use SECURITY INVOKER.",
+        )
+
+
+def _explain(error: psycopg.Error, text: str, file: str) -> TenancyError:
+    state = error.sqlstate or ""
+    if state[:2] in {"53", "57", "08", "40", "55"} or not state:
+        return translate(error)
+    line, column = _position(error, text)
+    place = f", line {line}, column {column}" if line else ""
+    facts: dict[str, Any] = {"file": file, "line": line, "column": column, "sqlstate": state}
+    if state in _LEFT_TRANSACTION or _not_for_scripts(error):
+        hint = "A script runs in one transaction with everything else: take COMMIT, ROLLBACK, COPY … FROM STDIN and the like out of it."
+        return ScriptEscaped(f"{file}{place}: {_primary(error)}", hint=hint, **facts)
+    if state in _NO_RIGHT:
+        hint = "A script has rights on its own schema only; leave out schema names, roles and settings of the server."
+        return ScriptEscaped(f"{file}{place}: {_primary(error)}", hint=hint, **facts)
+    return ScriptFailed(f"{file}{place}: {_primary(error)}", hint="Nothing of the script was kept.", **facts)
+
+
+def _not_for_scripts(error: psycopg.Error) -> bool:
+    # 0A000 is also said of honest mistakes (the type of a column that a view uses): only EXECUTE itself refuses COMMIT so.
+    return error.sqlstate == "0A000" and error.diag.source_function == "exec_stmt_dynexecute"
+
+
+def _primary(error: psycopg.Error) -> str:
+    # A script's text is the pack's, yet messages of data errors and of its own RAISE may quote a row: name the condition.
+    if (error.sqlstate or "")[:2] in {"22", "23", "44", "P0"}:
+        return translate(error).message
+    return error.diag.message_primary or type(error).__name__
+
+
+def _position(error: psycopg.Error, text: str) -> tuple[int | None, int | None]:
+    """Line and column, from 1, where PostgreSQL tells the position within the script."""
+    position = error.diag.internal_position
+    if position is None or error.diag.internal_query != text:
+        return None, None
+    before = text[: int(position) - 1]
+    return before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
