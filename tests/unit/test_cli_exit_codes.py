@@ -25,6 +25,7 @@ EXPECTED = {
     "OutOfResources": 7,
     "PackError": 6,
     "PackInvalid": 6,
+    "PackMismatch": 6,
     "PermissionDenied": 3,
     "RevisionChanged": 6,
     "RowsLost": 1,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import os
-import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
