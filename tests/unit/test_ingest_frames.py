@@ -277,6 +277,28 @@ def test_a_column_that_is_needed(sources, mapping, texts, source, missing):
     assert "It has: " in caught.value.hint
 
 
+def test_every_column_that_one_source_lacks_is_told(sources):
+    mapping = {**TITLE, "kind": {"from": ["kind", "type"]}, "plays": {"from": ["plays"]}}
+    with pytest.raises(ColumnMissing) as caught:
+        read_dataset(dataset(mapping, extra_columns="ignore"), TABLES, sources("uri,title,kind,plays\nu,a,k,1\n", "uri\nu\n", "title\na\n"))
+    assert caught.value.message == "1.csv has no column 'title', 'kind' or 'type', 'plays'; nor are all columns in 1 more of the sources"
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ("spotify:1,Yesterday\nspotify:2,Help\n", "has the file a header?"),
+        ("uri;title\nu;a\n", "one cell with a semicolon"),
+        ("uri\ttitle\nu\ta\n", "one cell with a tabulator"),
+    ],
+)
+def test_a_first_line_that_may_be_a_record_is_not_shown(sources, text, hint):
+    with pytest.raises(ColumnMissing) as caught:
+        read_dataset(dataset(TITLE), TABLES, sources(text))
+    assert hint in caught.value.hint
+    assert not any(value in str(caught.value) for value in ("Yesterday", "spotify:1"))
+
+
 def test_columns_that_no_target_reads(sources):
     text = "uri,title,x,y\nu,a,1,2\n"
     with pytest.raises(SourceMalformed, match="x, y"):

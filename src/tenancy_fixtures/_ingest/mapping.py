@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from .._shapes import Column, Table
     from .readers import Header
 
+# Signs that separate cells in files that are called CSV, by their names.
+_DELIMITERS = {"semicolon": ";", "tabulator": "\t", "vertical bar": "|", "comma": ","}
+
 
 @dataclass(frozen=True)
 class Input:
@@ -98,20 +101,19 @@ def compile_dataset(dataset: Dataset, tables: Mapping[str, Table], headers: Mapp
     :raises SourceMalformed: a source has columns that no target reads, and the dataset calls that an error.
     :raises PackInvalid: the mapping does not fit the table.
     """
+    _require_inputs(dataset, tables, headers)
     targets = tuple(_compile_target(dataset, target, tables, headers, checks) for target in dataset.targets)
     return Plan(targets, _ignored(dataset, headers))
 
 
 def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table], headers: Mapping[str, Header], checks: bool) -> TargetPlan:
-    table = tables.get(target.table)
-    if table is None:
-        raise PackInvalid(f"dataset {dataset.name}: there is no table {target.table}", table=target.table)
+    table = tables[target.table]
     rules = [rule for rule in target.rules if checks]
     needed = {rule.column for rule in rules if rule.rule == "not_null"} | set(target.key)
     columns = []
     for name, mapping in target.columns.items():
         column = _writable(dataset, table, name)
-        if _present(target, column, mapping, headers):
+        if not mapping.optional or len(_lacking(mapping, headers)) < len(headers):
             columns.append(_compile_column(target, column, mapping, required=name in needed or not column.nullable))
     _require_complete(dataset, table, columns)
     known = {column.name: column for column in columns}
@@ -155,23 +157,54 @@ def _inputs(mapping: ColumnMapping) -> tuple[Input, ...]:
     return tuple(Input(tuple(part.split("|")), nulls, mapping.extract) for part in mapping.uuid or ())
 
 
-def _present(target: Target, column: Column, mapping: ColumnMapping, headers: Mapping[str, Header]) -> bool:
-    """Whether the column is written at all; raises where a source lacks what it must have."""
-    lacking = {source: item for source, header in headers.items() for item in _inputs(mapping) if item.found(header) is None}
-    if not lacking:
-        return True
-    source, wanted = next(iter(lacking.items()))
-    nowhere = len(lacking) == len(headers)
-    can_be_left = (column.nullable or column.has_default) if nowhere else (column.nullable and not column.has_default)
-    if mapping.optional and can_be_left and column.name not in target.key:
-        return not nowhere
-    raise _missing(source, wanted, headers[source], some=mapping.optional and not nowhere)
+def _require_inputs(dataset: Dataset, tables: Mapping[str, Table], headers: Mapping[str, Header]) -> None:
+    """Every source has what every column needs; all that one source lacks is told at once."""
+    gaps: dict[str, dict[tuple[str, ...], None]] = {}
+    partly = False
+    for target in dataset.targets:
+        table = tables.get(target.table)
+        if table is None:
+            raise PackInvalid(f"dataset {dataset.name}: there is no table {target.table}", table=target.table)
+        for name, mapping in target.columns.items():
+            lacking = _lacking(mapping, headers)
+            if _can_be_left(target, _writable(dataset, table, name), mapping, everywhere=len(lacking) == len(headers)):
+                continue
+            partly = partly or (mapping.optional and len(lacking) < len(headers))
+            for source, items in lacking.items():
+                gaps.setdefault(source, {}).update(dict.fromkeys(item.names for item in items))
+    if gaps:
+        source = next(name for name in headers if name in gaps)
+        raise _missing(dataset, source, list(gaps[source]), headers[source], others=len(gaps) - 1, partly=partly)
 
 
-def _missing(source: str, wanted: Input, header: Header, *, some: bool) -> ColumnMissing:
-    what = f"no column {wanted.names[0]!r}" if len(wanted.names) == 1 else f"none of the columns {', '.join(map(repr, wanted.names))}"
-    why = " Other sources of the dataset have it, so that its default cannot be stored." if some else ""
-    return ColumnMissing(f"{source} has {what}", source=source, column=wanted.names[0], hint=f"It has: {', '.join(header)}.{why}")
+def _lacking(mapping: ColumnMapping, headers: Mapping[str, Header]) -> dict[str, list[Input]]:
+    """By source, the inputs of a column that it does not have."""
+    found = {source: [item for item in _inputs(mapping) if item.found(header) is None] for source, header in headers.items()}
+    return {source: items for source, items in found.items() if items}
+
+
+def _can_be_left(target: Target, column: Column, mapping: ColumnMapping, *, everywhere: bool) -> bool:
+    """Whether records may do without a column that all sources, or only some of them, have not."""
+    harmless = (column.nullable or column.has_default) if everywhere else (column.nullable and not column.has_default)
+    return mapping.optional and harmless and column.name not in target.key
+
+
+def _missing(dataset: Dataset, source: str, wanted: list[tuple[str, ...]], header: Header, *, others: int, partly: bool) -> ColumnMissing:
+    more = f"; nor are all columns in {others} more of the sources" if others else ""
+    why = " Other sources of the dataset have it, so that its default cannot be stored." if partly else ""
+    hint = f"{_describe(header, _read_names(dataset), dataset.source.delimiter)}{why}"
+    listed = ", ".join(" or ".join(map(repr, names)) for names in wanted)
+    return ColumnMissing(f"{source} has no column {listed}{more}", source=source, column=wanted[0][0], hint=hint)
+
+
+def _describe(header: Header, known: set[str], delimiter: str) -> str:
+    """What is in a first line, where it is a header: a file without one would show a record here."""
+    if not known.isdisjoint(header):
+        return f"It has: {', '.join(header)}."
+    other = next((name for name, sign in _DELIMITERS.items() if sign != delimiter and len(header) == 1 and sign in header[0]), None)
+    if other is not None:
+        return f"Its first line is one cell with a {other} in it: is that the delimiter? The dataset's source.delimiter says which."
+    return "None of the dataset's columns is in its first line: has the file a header?"
 
 
 def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool) -> ColumnPlan:
@@ -197,7 +230,7 @@ def _constant(target: Target, column: Column, mapping: ColumnMapping, cast: Cast
 
 
 def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]:
-    read = {name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names}
+    read = _read_names(dataset)
     ignored: dict[str, None] = {}
     for source, header in headers.items():
         extra = [name for name in header if name not in read]
@@ -206,3 +239,8 @@ def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]
             raise SourceMalformed(f"{source} has columns that no target reads: {', '.join(extra)}", source=source, columns=extra, hint=hint)
         ignored.update(dict.fromkeys(extra))
     return tuple(ignored)
+
+
+def _read_names(dataset: Dataset) -> set[str]:
+    """All names under which the dataset would find a column in a source."""
+    return {name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names}

@@ -249,11 +249,11 @@ def _check_names(source: FileSource, names: list[str]) -> Header:
     blank = [str(position) for position, name in enumerate(names, start=1) if not name.strip()]
     if blank:
         raise SourceMalformed(f"the header of {source.name} has no name for column {', '.join(blank)}", source=source.name, hint="Name every column.")
-    twice = sorted({name for name in names if names.count(name) > 1})
+    # Places, not names: where a file has no header these would be a record's values.
+    twice = [str(position) for position, name in enumerate(names, start=1) if names.index(name) < position - 1]
     if twice:
-        raise SourceMalformed(
-            f"the header of {source.name} names twice: {', '.join(twice)}", source=source.name, hint="Give every column a name of its own."
-        )
+        message = f"the header of {source.name} gives column {', '.join(twice)} a name that a column before has"
+        raise SourceMalformed(message, source=source.name, hint="Give every column a name of its own. Has the file a header at all?")
     if any(_NUL in name for name in names):
         raise SourceMalformed(f"the header of {source.name} holds a NUL byte", source=source.name)
     return tuple(names)

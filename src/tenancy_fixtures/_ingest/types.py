@@ -85,7 +85,7 @@ def _integer(column: ColumnType) -> Cast:
 
 def _float(column: ColumnType) -> Cast:
     dtype, arrow = _FLOATS[column.name]
-    return Cast(arrow, casts.to_float(dtype), f"a number in the range of {column.declared}", kind="number")
+    return Cast(arrow, casts.to_float(dtype), f"a number with a decimal point, if any, in the range of {column.declared}", kind="number")
 
 
 def _other(column: ColumnType) -> Cast:
@@ -101,8 +101,10 @@ def _characters(column: ColumnType) -> Cast:
 
 
 def _numeric(column: ColumnType) -> Cast:
-    digits = "" if column.precision is None else f" that {column.declared} keeps digit by digit"
-    return Cast(_TEXT, casts.to_numeric(column.precision, column.scale), f"a number{digits}", kind="number", as_text=True)
+    digits = "" if column.precision is None else f", that {column.declared} keeps digit by digit"
+    return Cast(
+        _TEXT, casts.to_numeric(column.precision, column.scale), f"a number with a decimal point, if any{digits}", kind="number", as_text=True
+    )
 
 
 def _timestamp(column: ColumnType) -> Cast:
