@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any, Literal, Optional
 
-from pydantic import Field, SecretStr, ValidationError
+from pydantic import Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from . import constants
@@ -46,6 +47,12 @@ class Settings(BaseSettings):
     data_validation: bool = Field(True, description="Check records against the pack's rules before they are written.")
     audit_logging: bool = Field(True, description="Write every operation to the audit log.")
     cache_optimization: bool = Field(True, description="Cache registry rows, configuration and features.")
+
+    @field_validator("database_url")
+    @classmethod
+    def _without_driver(cls, url: Optional[SecretStr]) -> Optional[SecretStr]:
+        """SQLAlchemy's form of a URL names a driver; what is after it is libpq's."""
+        return url and SecretStr(re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url.get_secret_value()))
 
     @classmethod
     def from_env(cls, **changes: Any) -> Settings:

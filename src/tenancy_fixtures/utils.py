@@ -61,8 +61,8 @@ def _id_problem(tenant_id: str) -> str:
         return "it is empty"
     if len(tenant_id) > MAX_IDENTIFIER_BYTES:
         return f"it has {len(tenant_id)} characters"
-    wrong = next((char for char in tenant_id if not re.match(r"[A-Za-z0-9_.-]", char)), tenant_id[0])
-    place = tenant_id.index(wrong) + 1
+    place = next(place for place in range(1, len(tenant_id) + 1) if not _TENANT_ID.fullmatch(tenant_id[:place]))
+    wrong = tenant_id[place - 1]
     return f"character {place} is {wrong!r} (U+{ord(wrong):04X})"
 
 

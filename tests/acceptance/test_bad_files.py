@@ -137,7 +137,7 @@ async def test_a_wrong_password(database_url: str, state: State):
     with contextlib.suppress(psycopg.OperationalError):
         psycopg.connect(wrong).close()
         pytest.skip("this server trusts everybody")
-    with pytest.raises(errors.DatabaseUnavailable) as raised:
+    with pytest.raises(errors.PermissionDenied) as raised:
         async with FixtureManager(Settings.from_env(database_url=wrong)):
             pass
     assert "not-the-one" not in json.dumps(raised.value.to_dict())

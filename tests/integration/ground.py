@@ -10,8 +10,9 @@ import psycopg
 from psycopg import sql
 
 from tenancy_fixtures._pg.bootstrap import with_parts
+from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._pg.control_plane import InitReport, initialise
-from tenancy_fixtures._pg.database import Database, Transaction, connect
+from tenancy_fixtures._pg.database import Database, Transaction
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures._pg.script import run_script
 from tenancy_fixtures.settings import Settings

@@ -15,8 +15,8 @@ from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures._pg import control_plane
 from tenancy_fixtures._pg.bootstrap import init_host, make_ready, set_login, with_parts
 from tenancy_fixtures._pg.catalog import difference, fingerprint
+from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._pg.control_plane import InitReport, init_statements, initialise
-from tenancy_fixtures._pg.database import connect
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures._pg.sql import query
 from tenancy_fixtures.exceptions import (

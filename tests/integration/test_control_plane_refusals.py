@@ -11,7 +11,15 @@ import pytest
 
 from tenancy_fixtures._pg import control_plane
 from tenancy_fixtures._pg.bootstrap import with_parts
-from tenancy_fixtures.exceptions import ControlPlaneMismatch, DatabaseUnavailable, NotInitialised, UnsafeRole
+from tenancy_fixtures.exceptions import (
+    ConfigurationError,
+    ControlPlaneMismatch,
+    DatabaseUnavailable,
+    NotInitialised,
+    PermissionDenied,
+    TenancyError,
+    UnsafeRole,
+)
 
 from .ground import PASSWORD, administer, init, open_and_close
 
@@ -62,30 +70,33 @@ def test_production_mode_refuses_who_may_too_much(admin_url, admin_database_url,
 
 
 @pytest.mark.parametrize(
-    "url",
+    ("url", "kind"),
     [
-        "postgresql://me:hush-hush@127.0.0.1:1/nowhere",
-        "postgresql://me:hush-hush@no-such-host.invalid/nowhere",
-        "postgresql://me:a@hush-hush@127.0.0.1:1/nowhere",
-        "postgresql://me:hush-hush/b@127.0.0.1:1/nowhere",
-        "postgresql://me:a?hush-hush@127.0.0.1:1/nowhere",
-        "postgresql://me:%hush-hush@127.0.0.1:1/nowhere",
-        "postgresql://me:a#hush-hush@127.0.0.1:1:1/nowhere",
-        "host=127.0.0.1 port=1 password=hush-hush nonsense",
-        "mysql://me:hush-hush@127.0.0.1/nowhere",
+        ("postgresql://me:hush-hush@127.0.0.1:1/nowhere", DatabaseUnavailable),
+        ("postgresql://me:hush-hush@no-such-host.invalid/nowhere", DatabaseUnavailable),
+        ("postgresql://me:a@hush-hush@127.0.0.1:1/nowhere", ConfigurationError),
+        ("postgresql://me:hush-hush/b@127.0.0.1:1/nowhere", ConfigurationError),
+        ("postgresql://me:a?hush-hush@127.0.0.1:1/nowhere", DatabaseUnavailable),
+        ("postgresql://me:%hush-hush@127.0.0.1:1/nowhere", ConfigurationError),
+        ("postgresql://me:a#hush-hush@127.0.0.1:1:1/nowhere", ConfigurationError),
+        ("host=127.0.0.1 port=1 password=hush-hush nonsense", ConfigurationError),
+        ("mysql://me:hush-hush@127.0.0.1/nowhere", ConfigurationError),
     ],
 )
-def test_no_error_holds_a_password(url, caplog):
-    with pytest.raises(DatabaseUnavailable) as caught:
+def test_no_error_holds_a_password(url, kind, caplog):
+    with pytest.raises(TenancyError) as caught:
         asyncio.run(open_and_close(url))
     error = caught.value
+    assert type(error) is kind
     assert "hush" not in f"{error!r} {error} {error.to_dict()} {caplog.text}"
     assert "hush" not in "".join(traceback.format_exception(type(error), error, error.__traceback__))
 
 
-def test_a_wrong_password_is_told_without_it(database_url, admin_url):
-    url = with_parts(database_url, database="postgres", user="tenancy_test_no_such_login", password="hush-hush")
-    with pytest.raises(DatabaseUnavailable) as caught:
-        asyncio.run(open_and_close(url))
-    assert "tenancy_test_no_such_login" in str(caught.value)
+@pytest.mark.parametrize(
+    "parts", [{"user": "tenancy_test_no_such_login", "database": "postgres", "password": "hush-hush"}, {"database": "tenancy_test_no_such_database"}]
+)
+def test_a_login_that_is_refused_is_told_without_the_password(database_url, parts):
+    with pytest.raises(PermissionDenied, match="refuses the connection") as caught:
+        asyncio.run(open_and_close(with_parts(database_url, **parts)))
+    assert next(iter(parts.values())) in str(caught.value)
     assert "hush" not in str(caught.value)

@@ -149,3 +149,10 @@ def test_not_even_pydantics_own_error_shows_a_value():
     with pytest.raises(ValidationError) as caught:
         Settings(database_url=["hush-hush"], batch_size="hush-hush")  # type: ignore[arg-type]
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres", "postgresql+asyncpg", "postgresql+psycopg", "postgres+psycopg2"])
+def test_a_url_in_sqlalchemys_form_is_taken(scheme):
+    url = Settings.from_env(database_url=f"{scheme}://me:hush@127.0.0.1/x").database_url
+    assert url is not None
+    assert url.get_secret_value() in ("postgresql://me:hush@127.0.0.1/x", "postgres://me:hush@127.0.0.1/x")

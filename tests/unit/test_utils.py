@@ -170,7 +170,8 @@ def test_layers_are_merged_key_by_key_and_lists_are_replaced():
     assert ConfigUtils.deep_merge({}, over) == over
 
 
-JSON = st.recursive(st.none() | st.booleans() | st.integers() | st.text(), lambda inner: st.dictionaries(st.text(), inner), max_leaves=8)
+SCALARS = st.none() | st.booleans() | st.integers() | st.text()
+JSON = SCALARS | st.dictionaries(st.text(), SCALARS | st.dictionaries(st.text(), SCALARS))
 
 
 @given(st.dictionaries(st.text(), JSON), st.dictionaries(st.text(), JSON))

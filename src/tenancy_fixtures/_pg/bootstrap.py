@@ -10,8 +10,8 @@ from urllib.parse import quote, urlsplit, urlunsplit
 
 from psycopg import sql
 
+from .connect import connect
 from .control_plane import InitReport, initialise
-from .database import connect
 from .errors import translated
 from .roles import Roles, login_statements
 from .sql import compose, identifier, query

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from .. import constants
 from ..exceptions import DatabaseUnavailable, NotInitialised, PermissionDenied, UnsafeRole
+from .connect import CONNECT_TIMEOUT, connect
 from .control_plane import check_version, read_installation
 from .errors import translated
 from .roles import Roles
@@ -25,9 +25,6 @@ if TYPE_CHECKING:
 
     from ..settings import Settings
     from .sql import Statement
-
-# Seconds to wait for a first connection: a server that is starting answers within it, a wrong address is told soon.
-CONNECT_TIMEOUT = 10
 
 
 class Transaction:
@@ -166,42 +163,6 @@ class Database:
         """Borrow a connection for one transaction; see :meth:`Session.transaction`."""
         async with self.session() as session, session.transaction(tenant=tenant, role=role) as transaction:
             yield transaction
-
-
-async def connect(url: str) -> AsyncConnection[Any]:
-    """One connection outside the pool: for ``init``, and to find out early and clearly what is wrong.
-
-    :raises DatabaseUnavailable: nobody answers there, or not with this user and password.
-    """
-    _refuse_unclear(url)
-    try:
-        return await psycopg.AsyncConnection.connect(url, autocommit=True, application_name="tenancy-fixtures", connect_timeout=CONNECT_TIMEOUT)
-    except psycopg.OperationalError as error:
-        raise DatabaseUnavailable(
-            f"PostgreSQL cannot be reached: {_last_answer(error)}", hint="Check TENANCY_DATABASE_URL and that the server is up."
-        ) from None
-
-
-def _last_answer(error: psycopg.OperationalError) -> str:
-    """What libpq says of the last address that it tried, without the advice that it puts on a line of its own."""
-    lines = [
-        line.strip()
-        for line in str(error).splitlines()
-        if line.strip() and not line.strip().startswith(("Is the server running", "Multiple connection"))
-    ]
-    return lines[-1].lstrip("- ") if lines else "no answer"
-
-
-def _refuse_unclear(url: str) -> None:
-    """Refuse what libpq would not understand, or would split in the middle of the password: its message shows the pieces."""
-    try:
-        parts = conninfo_to_dict(url)
-    except psycopg.ProgrammingError:
-        parts = {"host": "@"}
-    ports = str(parts.get("port") or "").split(",")
-    if "@" in str(parts.get("host") or "") or not all(port.isdigit() for port in ports if port):
-        hint = "Form: postgresql://user:password@host:5432/database, with @ / : ? # % of the password as %40 %2F %3A %3F %23 %25."
-        raise DatabaseUnavailable("TENANCY_DATABASE_URL is not a PostgreSQL URL", hint=hint)
 
 
 async def _reset(connection: AsyncConnection[Any]) -> None:

@@ -118,8 +118,8 @@ async def _initialise(settings: "Settings", wish: _Wish) -> dict[str, Any]:
 
 async def _look(url: str) -> tuple[Optional["Installation"], bool]:
     """The control plane that is there, and whether the login may make roles."""
+    from .._pg.connect import connect
     from .._pg.control_plane import read_installation
-    from .._pg.database import connect
     from .._pg.errors import translated
     from .._pg.sql import query
 
@@ -150,8 +150,8 @@ async def _initialise_embedded(settings: "Settings", wish: _Wish) -> dict[str, A
 
 async def _script(settings: "Settings", wish: _Wish) -> str:
     """What init would send to the database that the URL leads to, in one transaction. The login need only be let in."""
+    from .._pg.connect import connect
     from .._pg.control_plane import check_version, init_statements, read_installation
-    from .._pg.database import connect
     from .._pg.sql import query
     from ..exceptions import DatabaseNotConfigured
 
