@@ -189,6 +189,9 @@ class _Execution:
         if tenant is not None and tenant.pack != self._pack.name and not operation.backwards:
             hint = "Use the tenant's own pack: --pack, TENANCY_PACK, or FixtureManager(pack=…)."
             raise PackMismatch(f"the tenant was made from pack {tenant.pack!r}, not {self._pack.name!r}", pack=tenant.pack, hint=hint)
+        if tenant is not None and tenant.revision > self._pack.head and not operation.backwards:
+            message = f"the tenant is at revision {tenant.revision}, and this release of pack {tenant.pack!r} ends at {self._pack.head}"
+            raise PackMismatch(message, pack=tenant.pack, hint="Use the newer release of the pack: a tenant does not go back.")
         self._context = FixtureContext(
             operation.tenant_id, transaction, self._pack, self._runtime.settings, run_id, self._tracker, tenant, dry_run=operation.dry_run
         )

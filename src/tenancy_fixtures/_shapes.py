@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from uuid import UUID
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
 _Kind = TypeVar("_Kind")
 
@@ -91,7 +91,10 @@ class Column(Shape):
 
 @dataclass(frozen=True)
 class Index(Shape):
-    """One index; ``definition`` is PostgreSQL's own ``CREATE INDEX`` or, for a constraint, ``PRIMARY KEY (…)``."""
+    """One index; ``definition`` is PostgreSQL's own ``CREATE INDEX`` or, for a constraint, ``PRIMARY KEY (…)``.
+
+    ``unique`` says that no two rows of the table have the same values in ``columns``, as long as none of them is null.
+    """
 
     name: str
     columns: tuple[str, ...]
@@ -133,6 +136,11 @@ class Table(Shape):
     def column(self, name: str) -> Column | None:
         """The column of that name, or ``None``."""
         return next((column for column in self.columns if column.name == name), None)
+
+    def keeps_apart(self, columns: Iterable[str]) -> bool:
+        """Whether no two rows can have the same values in these columns."""
+        wanted = set(columns)
+        return any(index.unique and wanted.issuperset(index.columns) for index in self.indexes)
 
 
 # --- a tenant -------------------------------------------------------------------------------------------------------

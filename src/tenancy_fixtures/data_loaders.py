@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from ._dataset_load import DatasetLoad
 from ._fixture import BaseFixture, FixtureContext
 from ._pg.catalog import order_tables, read_tables
-from ._shapes import Finding, Step, ValidationReport
+from ._shapes import Step, ValidationReport
 from .audit import AuditAction
 from .exceptions import ConfigurationError, DatasetNotFound
+from .validators import misfits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
+    from ._dataset_load import DatasetLoad
     from ._pack_models import Dataset
     from ._shapes import Table
     from .packs import Pack
@@ -50,10 +52,9 @@ class DataLoader(BaseFixture):
         """See that the tenant has the tables and columns that the datasets fill."""
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         behind = context.existing.revision < context.pack.head
-        message = f"is not in the tenant's schema{': run `tenancy migrate`' if behind else ''}"
-        findings = []
-        for dataset in self._chosen(context.pack):
-            findings += [Finding(rule, "error", f"{dataset.name} → {name}", message) for rule, name in _lacking(dataset, tables)]
+        findings = [finding for dataset in self._chosen(context.pack) for finding in misfits(dataset, tables)]
+        if behind:
+            findings = [replace(finding, message=f"{finding.message}: run `tenancy migrate`") for finding in findings]
         return ValidationReport(self.name, len(self._chosen(context.pack)), tuple(findings))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
@@ -99,22 +100,15 @@ class DataLoader(BaseFixture):
 
     def _loads(self, context: FixtureContext, tables: Mapping[str, Table]) -> list[DatasetLoad]:
         """The loads in order of references between the tables that they fill."""
+        # Here, so that everything but a load works without the data engine.
+        from ._dataset_load import DatasetLoad
+
         position = {name: number for number, name in enumerate(order_tables(tables))}
         chosen = sorted(self._chosen(context.pack), key=lambda dataset: max(position.get(target.table, 0) for target in dataset.targets))
         return [
             DatasetLoad(context, dataset, tables, self.sources.get(dataset.name, context.pack.folder / dataset.source.path), self.on_error)
             for dataset in chosen
         ]
-
-
-def _lacking(dataset: Dataset, tables: Mapping[str, Table]) -> Iterator[tuple[str, str]]:
-    """The tables, and the columns of those that are there, which a dataset fills and the schema has not."""
-    for target in dataset.targets:
-        table = tables.get(target.table)
-        if table is None:
-            yield "table", target.table
-        else:
-            yield from (("column", f"{target.table}.{name}") for name in target.columns if table.column(name) is None)
 
 
 class SpotifyDataLoader(DataLoader):

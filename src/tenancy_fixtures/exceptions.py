@@ -19,7 +19,7 @@
     │   ├── ScriptFailed                PostgreSQL refused a schema script
     │   ├── ScriptEscaped               a script tried to leave its transaction or its schema
     │   ├── RevisionChanged             a revision that was applied has other text now
-    │   ├── PackMismatch                the tenant was made from another pack
+    │   ├── PackMismatch                the tenant was made from another pack, or a newer release
     │   └── DatasetNotFound             the pack has no such dataset
     ├── SourceError                     data could not be read
     │   ├── SourceMissing               no such file, or no right to read it
@@ -198,7 +198,7 @@ class RevisionChanged(PackError):
 
 
 class PackMismatch(PackError):
-    """The tenant was made from another pack than the one in use; ``pack`` names it."""
+    """The tenant was made from another pack than the one in use, or brought to a newer release of it; ``pack`` names it."""
 
 
 class DatasetNotFound(PackError):

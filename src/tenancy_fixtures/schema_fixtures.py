@@ -10,7 +10,7 @@ from ._pg.script import run_script
 from ._pg.sql import compose, identifier, literal
 from ._shapes import Finding, Step, ValidationReport
 from .audit import AuditAction
-from .exceptions import PackInvalid, RevisionChanged
+from .exceptions import ConfigurationError, PackInvalid, RevisionChanged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -120,6 +120,9 @@ class SchemaFixture(BaseFixture):
         to = context.pack.head if self.to is None else self.to
         if to > context.pack.head:
             raise PackInvalid(f"the pack has no revision {to}", hint=f"Its last one is {context.pack.head}.")
+        if to < context.existing.revision and self.to is not None:
+            message = f"the tenant is at revision {context.existing.revision} and does not go back to {to}"
+            raise ConfigurationError(message, hint="Revisions go forward only: write one that undoes what you no longer want.")
         applied = {row["number"]: row["digest"] for row in await context.transaction.all("registry.revisions", uid=context.existing.uid)}
         for revision in context.pack.revisions:
             if applied.get(revision.number, revision.digest) != revision.digest:

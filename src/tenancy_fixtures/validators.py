@@ -11,9 +11,9 @@ from collections import Counter
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
+from . import _ingest
 from ._ahead import OneAhead
 from ._fixture import find_tenant, within_limit
-from ._ingest import open_sources, read_dataset
 from ._pg.catalog import PLACE, fingerprint, read_tables
 from ._pg.integrity import behind_sequences, count_orphans, count_rows, unvalidated
 from ._pg.script import run_script
@@ -23,7 +23,7 @@ from .constants import NAMESPACE_PREFIX
 from .exceptions import SourceError, TenancyError, TenantNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, MutableMapping
+    from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 
     from ._ingest import FrameStream
     from ._pack_models import Dataset
@@ -33,10 +33,24 @@ if TYPE_CHECKING:
     from .runtime import Runtime
 
 
-class FixtureValidator:
-    """Checks a pack: that its script makes the tables which its datasets fill, and every record against its rules.
+def misfits(dataset: Dataset, tables: Mapping[str, Table]) -> Iterator[Finding]:
+    """What a dataset needs of a schema and does not find there: tables, columns, and keys by which rows can be told apart."""
+    for target in dataset.targets:
+        place, table = f"{dataset.name} → {target.table}", tables.get(target.table)
+        if table is None:
+            yield Finding("table", "error", place, "no such table is in the schema")
+            continue
+        missing = [name for name in target.columns if table.column(name) is None]
+        yield from (Finding("column", "error", f"{place}.{name}", "no such column is in the schema") for name in missing)
+        if not missing and not table.keeps_apart(target.key):
+            message = "the dataset's key is not unique in the table: it needs a primary key or a unique index of all rows"
+            yield Finding("key", "error", f"{place} ({', '.join(target.key)})", message)
 
-    The script runs in a schema that is taken back again; nothing is left in the database.
+
+class FixtureValidator:
+    """Checks a pack: its script, that its revisions come to the same, that its datasets fit, every record against its rules.
+
+    Script and revisions run in schemas that are taken back again; nothing is left in the database.
     """
 
     def __init__(self, pack: Pack) -> None:
@@ -53,18 +67,27 @@ class FixtureValidator:
         return ValidationReport(self.pack.name, 1 + len(self.pack.manifest.datasets), tuple(findings), time.perf_counter() - began)
 
     async def _findings(self, runtime: Runtime) -> list[Finding]:
-        tables = await self._tables(runtime)
-        findings: list[Finding] = []
+        tables, findings = await self._structure(runtime)
         for dataset in self.pack.manifest.datasets:
-            missing = [target.table for target in dataset.targets if target.table not in tables]
-            findings += [Finding("table", "error", f"{dataset.name} → {name}", "the schema script makes no such table") for name in missing]
-            if not missing:
+            unfit = list(misfits(dataset, tables))
+            findings += unfit
+            if not any(finding.rule == "table" for finding in unfit):
                 findings += await self._data(dataset, tables)
         return findings
 
-    async def _tables(self, runtime: Runtime) -> dict[str, Table]:
-        async with runtime.slots, runtime.database.session() as session, _made_by(self.pack, session) as (transaction, namespace):
-            return await read_tables(transaction.connection, namespace)
+    async def _structure(self, runtime: Runtime) -> tuple[dict[str, Table], list[Finding]]:
+        """The tables that the script makes, and where the revisions together make something else."""
+        async with runtime.slots, runtime.database.session() as session:
+            async with _made_by(self.pack, session) as (transaction, namespace):
+                tables = await read_tables(transaction.connection, namespace)
+                script = await fingerprint(transaction.connection, namespace)
+            if not self.pack.revisions:
+                return tables, []
+            async with _made_by(self.pack, session, revisions=True) as (transaction, namespace):
+                revisions = await fingerprint(transaction.connection, namespace)
+        return tables, [
+            Finding("revisions", "error", place, "differs between schema_template.sql and the revisions") for place in _unlike(script, revisions)
+        ]
 
     async def _data(self, dataset: Dataset, tables: dict[str, Table]) -> list[Finding]:
         """What is wrong with a dataset's records, at most one finding a rule and column."""
@@ -84,18 +107,34 @@ class FixtureValidator:
         return [Finding(rule, "error", name, first[rule, name], number) for (rule, name), number in counts.items()]
 
     def _open(self, dataset: Dataset, tables: dict[str, Table]) -> FrameStream:
-        return read_dataset(dataset, tables, open_sources(self.pack.folder / dataset.source.path))
+        return _ingest.read_dataset(dataset, tables, _ingest.open_sources(self.pack.folder / dataset.source.path))
 
 
 @asynccontextmanager
-async def _made_by(pack: Pack, session: Session) -> AsyncIterator[tuple[Transaction, str]]:
-    """A schema that the pack's script has made, in a transaction that is taken back."""
+async def _made_by(pack: Pack, session: Session, *, revisions: bool = False) -> AsyncIterator[tuple[Transaction, str]]:
+    """A schema that the pack's script has made, or its revisions one by one, in a transaction that is taken back."""
     async with session.transaction(role="migrator", keep=False) as transaction:
         namespace = f"{NAMESPACE_PREFIX}try_{uuid.uuid4().hex}"
         await transaction.run(compose("registry.create_namespace", schema=identifier(namespace)))
         shared = pack.manifest.shared_schemas
-        await run_script(transaction, pack.schema_sql, file="schema_template.sql", namespace=namespace, fresh=True, shared=shared)
+        if revisions:
+            for revision in pack.revisions:
+                await run_script(transaction, revision.sql, file=revision.file.name, namespace=namespace, fresh=False, shared=shared)
+        else:
+            await run_script(transaction, pack.schema_sql, file="schema_template.sql", namespace=namespace, fresh=True, shared=shared)
         yield transaction, namespace
+
+
+def _unlike(left: Mapping[str, str], right: Mapping[str, str]) -> list[str]:
+    """Objects that are in one of two structures only, or not the same in both; those of a table that is missing go with it."""
+    ours, theirs = _plain(left), _plain(right)
+    alone = {name for kind, name in ours.keys() ^ theirs.keys() if kind == "table"}
+    differing = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    return sorted(
+        f"{kind} {name}"
+        for kind, name in differing
+        if kind == "table" or not _belongs(name, ours.get((kind, name), theirs.get((kind, name), "")), alone)
+    )
 
 
 # What each pack's script makes, as a fingerprint by the pack's digest: the same for all tenants of a runtime.
@@ -165,9 +204,13 @@ class DataIntegrityValidator:
         findings = []
         if tenant.pack != self.pack.name:
             findings.append(Finding("pack", "error", tenant.tenant_id, f"was made from pack {tenant.pack!r}, not {self.pack.name!r}"))
-        elif tenant.revision < self.pack.head:
+            return 1, findings
+        if tenant.revision < self.pack.head:
             message = f"is at revision {tenant.revision} of {self.pack.head}: run `tenancy migrate`"
             findings.append(Finding("revision", "warning", tenant.tenant_id, message))
+        if tenant.revision > self.pack.head:
+            message = f"is at revision {tenant.revision}, and this release of the pack ends at {self.pack.head}: use the newer one"
+            findings.append(Finding("revision", "error", tenant.tenant_id, message))
         digests = {revision.number: revision.digest for revision in self.pack.revisions}
         applied = await transaction.all("registry.revisions", uid=tenant.uid)
         edited = [row["name"] for row in applied if digests.get(row["number"], row["digest"]) != row["digest"]]

@@ -78,8 +78,20 @@ async def test_a_step_at_a_time(settings: Settings, first_release: PackFolder, s
             await manager.migrate("acme", to=4)
         await manager.migrate("acme")
         assert (await manager.get_tenant("acme")).revision == 3
-        assert [row["number"] for row in state.rows("SELECT number FROM tenancy.revisions ORDER BY 1")] == [1, 2, 3]
-        assert (await manager.migrate("acme", to=1)).steps == ()
+        with failing(state, errors.ConfigurationError) as raised:
+            await manager.migrate("acme", to=2)
+        assert "does not go back" in raised[0].message
+    assert [row["number"] for row in state.rows("SELECT number FROM tenancy.revisions ORDER BY 1")] == [1, 2, 3]
+
+
+async def test_a_release_that_is_older_than_the_tenant(settings: Settings, first_release: PackFolder, manager: FixtureManager, state: State):
+    async with manager:
+        await manager.create_tenant("acme")
+    async with FixtureManager(settings, pack=first_release.pack()) as earlier:
+        assert [(finding.rule, finding.severity) for finding in (await earlier.validate("acme")).findings] == [("revision", "error")]
+        with failing(state, errors.PackMismatch):
+            await earlier.migrate("acme")
+        await earlier.drop_tenant("acme")
 
 
 async def test_a_revision_that_was_edited(settings: Settings, first_release: PackFolder, state: State):

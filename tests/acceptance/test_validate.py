@@ -8,7 +8,7 @@ import pytest
 
 from tenancy_fixtures import FixtureManager, Settings, ValidationReport
 from tenancy_fixtures import exceptions as errors
-from tests.acceptance.support import ENTRIES, PLAYLISTS, SECRET, TRACKS, USERS, PackFolder, State, as_csv, entry, playlist, track, user
+from tests.acceptance.support import ENTRIES, PLAYLISTS, SECRET, TRACKS, USERS, PackFolder, State, as_csv, entry, failing, playlist, track, user
 
 pytestmark = pytest.mark.anyio
 
@@ -181,8 +181,49 @@ async def test_a_pack_whose_script_makes_other_tables(settings: Settings, spoilt
     spoilt.write("data/users.csv", as_csv(USERS, [user(1)]))
     spoilt.write("schema_template.sql", "CREATE TABLE people ()")
     async with FixtureManager(settings, pack=spoilt.pack()) as manager:
-        assert seen(await manager.validate_pack()) == [("table", "error", "users → users", 1)]
+        assert ("table", "error", "users → users", 1) in seen(await manager.validate_pack())
     spoilt.write("schema_template.sql", "CREATE TABLE users (oops")
     async with FixtureManager(settings, pack=spoilt.pack()) as manager:
         with pytest.raises(errors.ScriptFailed):
             await manager.validate_pack()
+
+
+async def test_a_pack_whose_revisions_come_to_something_else(settings: Settings, spoilt: PackFolder):
+    spoilt.manifest(datasets=[])
+    head = spoilt.read("schema_template.sql")
+    spoilt.write("schema_template.sql", head + "CREATE TABLE only_in_head (a integer PRIMARY KEY); ALTER TABLE users ADD COLUMN nickname text;")
+    async with FixtureManager(settings, pack=spoilt.pack()) as manager:
+        assert seen(await manager.validate_pack()) == [
+            ("revisions", "error", "column users.nickname", 1),
+            ("revisions", "error", "table only_in_head", 1),
+        ]
+
+
+@pytest.mark.parametrize(
+    ("table", "unique"),
+    [
+        ("a integer PRIMARY KEY, b text NOT NULL", False),
+        ("a integer PRIMARY KEY, b text NOT NULL, UNIQUE (a, b)", False),
+        ("a integer PRIMARY KEY, b text NOT NULL); CREATE UNIQUE INDEX ON things (b) WHERE a > 5; --", False),
+        ("a integer PRIMARY KEY, b text NOT NULL); CREATE UNIQUE INDEX ON things (lower(b)); --", False),
+        ("a integer PRIMARY KEY, b text NOT NULL UNIQUE", True),
+        ("a integer PRIMARY KEY, b text NOT NULL); CREATE UNIQUE INDEX ON things (b) INCLUDE (a); --", True),
+    ],
+)
+async def test_a_key_that_keeps_no_rows_apart(settings: Settings, spoilt: PackFolder, state: State, table: str, unique: bool):
+    target = {"table": "things", "key": ["b"], "columns": {"a": {"from": ["a"]}, "b": {"from": ["b"]}}}
+    spoilt.manifest(datasets=[{"name": "things", "source": {"path": "data/things.csv"}, "targets": [target]}])
+    spoilt.write("data/things.csv", "a,b\n1,x\n2,y\n")
+    spoilt.write("schema_template.sql", f"CREATE TABLE things ({table}\n)" if not table.endswith("--") else f"CREATE TABLE things ({table}")
+    for name in ("0001_initial", "0002_segments_and_listening_context"):
+        (spoilt.folder / "migrations" / f"{name}.sql").unlink()
+    async with FixtureManager(settings, pack=spoilt.pack()) as manager:
+        found = seen(await manager.validate_pack())
+        assert found == ([] if unique else [("key", "error", "things → things (b)", 1)])
+        await manager.create_tenant("acme")
+        if unique:
+            assert (await manager.load_fixtures("acme")).dataset("things").stored == 2
+            return
+        with failing(state, errors.ValidationFailed) as raised:
+            await manager.load_fixtures("acme")
+        assert "is not unique" in raised[0].message

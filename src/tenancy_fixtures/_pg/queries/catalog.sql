@@ -76,7 +76,8 @@ LEFT JOIN LATERAL (
             FROM unnest(i.indkey::int2[]) WITH ORDINALITY k (number, position)
             JOIN pg_attribute a ON a.attrelid = i.indrelid AND a.attnum = k.number
             WHERE k.position <= i.indnkeyatts), '[]'),
-        'unique', i.indisunique,
+        -- Of the whole table by plain columns: an index of some rows, or over expressions, keeps no key apart.
+        'unique', i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL,
         'primary', i.indisprimary,
         'definition', coalesce(pg_get_constraintdef(o.oid), pg_get_indexdef(i.indexrelid)),
         'constraint', o.conname
