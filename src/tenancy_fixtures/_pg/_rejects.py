@@ -147,7 +147,10 @@ async def reference(target: Target, key: ForeignKey, rows: Rows) -> DataRejected
         matches_target=paired(key.target_columns, key.columns, "p", "r"),
         limit=LIMIT,
     )
-    return _named(target, "reference", key.columns, found, rows, key.name)
+    error = _named(target, "reference", key.columns, found, rows, key.name)
+    if error is not None and not to_itself:
+        error.hint = f"The rows of {key.target_table} must be there first: load the dataset that fills it, or both together."
+    return error
 
 
 async def _reference_by_name(target: Target, name: str, rows: Rows) -> DataRejected | None:

@@ -32,6 +32,7 @@ async def test_a_reference_that_leads_nowhere_names_its_records(connection, late
         await load(connection, "tracks", rows, range(101, 106), late_indexes=late_or_cast, locate=lambda number: ("file.csv", number - 100))
     assert names(caught.value) == [("file.csv", 3, "reference", "artist"), ("file.csv", 5, "reference", "artist")]
     assert (caught.value.count, caught.value.constraint, caught.value.rule) == (2, "by_artist", "reference")
+    assert "rows of artists must be there first" in caught.value.hint
 
 
 async def test_a_reference_to_the_table_itself(connection, late_or_cast, load, frame):

@@ -91,8 +91,15 @@ WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_extension WHERE extname = wanted.nam
 ORDER BY wanted.name
 
 -- name: relation_sizes
--- Estimated rows (exact after the load's own ANALYZE) of a tenant's tables.
-SELECT c.relname::text AS name, greatest(c.reltuples, 0)::bigint AS rows, pg_catalog.pg_total_relation_size(c.oid) AS bytes
+-- Estimated rows of a tenant's tables. What the server counts itself comes first: reltuples keeps what the ANALYZE of a load
+-- found even where that load was taken back.
+SELECT c.relname::text AS name,
+    CASE
+        WHEN c.relkind = 'r' AND coalesce(pg_catalog.pg_stat_get_last_analyze_time(c.oid), pg_catalog.pg_stat_get_last_autoanalyze_time(c.oid)) IS NOT NULL
+        THEN pg_catalog.pg_stat_get_live_tuples(c.oid)
+        ELSE greatest(c.reltuples, 0)::bigint
+    END AS rows,
+    pg_catalog.pg_total_relation_size(c.oid) AS bytes
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %(namespace)s AND c.relkind IN ('r', 'p')
