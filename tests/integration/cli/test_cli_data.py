@@ -1,0 +1,136 @@
+"""Data on the command line: loads, checks, revisions."""
+
+from __future__ import annotations
+
+import psycopg
+
+from .support import HEAD
+
+
+def spoil(path):
+    path.write_text(path.read_text(encoding="utf-8").replace(",20,", ",2000,"), encoding="utf-8")
+
+
+def test_a_load_in_json_is_its_report_and_the_sums(tenancy, look, artists):
+    tenancy("tenant", "create", "acme")
+    first = tenancy("load", "acme", "--dataset", f"artists={artists}", "--json").json
+    sums = ("read", "stored", "duplicates", "rejects", "lost", "written", "inserted", "updated")
+    assert [first[name] for name in sums] == [2, 2, 0, 0, 0, 2, 2, 0]
+    assert (first["tenant_id"], first["state"], len(first["datasets"])) == ("acme", "succeeded", 1)
+    again = tenancy("load", "acme", "--dataset", f"artists={artists}", "--json").json
+    assert [again[name] for name in sums] == [2, 2, 0, 0, 0, 0, 0, 0]
+    artists.write_text(artists.read_text(encoding="utf-8").replace("Bob,,{},20", "Bob,,{},21"), encoding="utf-8")
+    edited = tenancy("load", "acme", "--dataset", f"artists={artists}", "--json").json
+    assert [edited[name] for name in sums] == [2, 2, 0, 0, 0, 1, 0, 1]
+    assert look("SELECT popularity FROM t_acme.artists WHERE name = 'Bob'") == [(21,)]
+
+
+def test_a_load_is_told_in_words(tenancy, artists):
+    tenancy("tenant", "create", "acme")
+    done = tenancy("load", "acme", "--dataset", f"artists={artists}")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[2].split() == ["artists", "2", "2", "0", "0", "2", "0"]
+    assert "acme: 2 rows written in " in done.out
+    again = tenancy("load", "acme", "--dataset", f"artists={artists}")
+    assert "Same content as before, no work: artists.\n" in again.out
+
+
+def test_bad_records_are_6_and_listed_without_their_values(tenancy, look, artists):
+    tenancy("tenant", "create", "acme")
+    spoil(artists)
+    done = tenancy("load", "acme", "--dataset", f"artists={artists}")
+    assert (done.code, done.out) == (6, "")
+    assert "artists.csv" in done.err
+    assert "popularity" in done.err
+    assert "2000" not in done.err
+    assert look("SELECT count(*) FROM t_acme.artists") == [(0,)]
+    failure = tenancy("load", "acme", "--dataset", f"artists={artists}", "--json")
+    assert failure.code == 6
+    assert [(item["record"], item["column"]) for item in failure.json["rejects"]] == [(2, "popularity")]
+
+
+def test_bad_records_can_be_left_out(tenancy, look, artists):
+    tenancy("tenant", "create", "acme")
+    spoil(artists)
+    done = tenancy("load", "acme", "--dataset", f"artists={artists}", "--on-error", "reject", "--json")
+    assert (done.code, done.json["read"], done.json["stored"], done.json["rejects"]) == (0, 2, 1, 1)
+    assert look("SELECT name FROM t_acme.artists") == [("Ada",)]
+
+
+def test_what_cannot_be_loaded(tenancy, look):
+    tenancy("tenant", "create", "acme")
+    for words, code in (
+        ("--dataset nothing", 4),
+        ("--dataset artists=/no/such.csv", 6),
+        ("--dataset artists=", 2),
+        ("--dataset =x", 2),
+        ("--dataset artists --dataset artists=x", 2),
+        ("--on-error ignore", 2),
+    ):
+        done = tenancy("load", "acme", *words.split(), "--json")
+        assert (done.code, done.json["exit_code"]) == (code, code), words
+    assert look("SELECT count(*) FROM tenancy.ledger") == [(0,)]
+
+
+def test_the_demo_twice(tenancy):
+    first = tenancy("demo", "--json").json
+    assert [(item["tenant_id"], item["tier"], item["created"]) for item in first["tenants"]] == [
+        ("demo_standard", "standard", True),
+        ("demo_premium", "premium", True),
+    ]
+    assert first["written"] == sum(item["load"]["written"] for item in first["tenants"]) > 2 * 60_000
+    again = tenancy("demo")
+    assert (again.code, again.err) == (0, "")
+    assert "0 rows changed in " in again.out
+    assert tenancy("demo", "--json").json["written"] == 0
+
+
+def test_validate_one_all_or_the_pack(tenancy):
+    for name in ("a", "b"):
+        tenancy("tenant", "create", name)
+    assert [(item["subject"], item["ok"]) for item in tenancy("validate", "a", "--json").lines] == [("a", True)]
+    assert [item["subject"] for item in tenancy("validate", "--json").lines] == ["spotify-agent", "a", "b"]
+    only = tenancy("validate", "--pack-only")
+    assert only.code == 0
+    assert only.out.startswith("spotify-agent: ")
+    assert tenancy("validate", "a", "--pack-only").code == 2
+
+
+def test_findings_that_are_errors_are_1(tenancy, admin_database_url):
+    tenancy("tenant", "create", "acme")
+    with psycopg.connect(admin_database_url) as connection:
+        connection.execute("DROP TABLE t_acme.audio_features CASCADE")
+    done = tenancy("validate", "acme")
+    assert (done.code, done.err) == (1, "")
+    assert "audio_features" in done.out
+    report = tenancy("validate", "acme", "--json")
+    assert (report.code, report.json["ok"]) == (1, False)
+    assert any(item["object"] == "audio_features" and item["severity"] == "error" for item in report.json["findings"])
+
+
+def test_migrate_all_to_the_head(tenancy, longer_pack):
+    for name in ("a", "b"):
+        tenancy("tenant", "create", name)
+    plan = tenancy("migrate", "--all", "--dry-run", "--pack", longer_pack)
+    assert plan.out.count("migrate 0003_more") == 2
+    done = tenancy("migrate", "--all", "--pack", longer_pack, "--json")
+    assert (done.code, [line["tenant_id"] for line in done.lines]) == (0, ["a", "b"])
+    assert [item["revision"] for item in tenancy("tenant", "list", "--json").lines] == [HEAD + 1] * 2
+    assert tenancy("migrate", "a", "--pack", longer_pack).out.startswith("a: nothing to do")
+
+
+def test_one_tenant_that_cannot_be_migrated_does_not_stop_the_others(tenancy, longer_pack, admin_database_url):
+    for name in ("a", "b", "c"):
+        tenancy("tenant", "create", name)
+    with psycopg.connect(admin_database_url) as connection:
+        connection.execute("ALTER TABLE t_b.artists ADD COLUMN more text")
+    done = tenancy("migrate", "--all", "--pack", longer_pack, "--json")
+    assert done.code == 6
+    assert [line.get("error") for line in done.lines] == [None, "ScriptFailed", None]
+    assert done.lines[1]["tenant"] == "b"
+    assert [item["revision"] for item in tenancy("tenant", "list", "--json").lines] == [HEAD + 1, HEAD, HEAD + 1]
+
+
+def test_migrate_wants_to_know_whom(tenancy):
+    for words in ("", "a --all", "--all --to -1"):
+        assert tenancy("migrate", *words.split()).code == 2, words
