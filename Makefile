@@ -50,6 +50,7 @@ clean: ## remove what was made here, environments and caches included
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:
+	$(if $(shell $(PYTHON) -c 'print(1)' 2>/dev/null),,$(error PYTHON=$(PYTHON) is no Python that runs here. Name one of 3.9 or newer, as in: make PYTHON=python3.11 $(MAKECMDGOALS)))
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 9) and "Python 3.9 or newer is needed, and $(PYTHON) is " + sys.version.split()[0] + ". Name another: make PYTHON=python3.11 ...")'
 	@$(PYTHON) tools/environment.py .venv requirements/newest.txt
 

@@ -89,3 +89,10 @@ class TestEnvironment:
         assert done.returncode != 0
         assert "Python 3.9 or newer is needed" in done.stderr
         assert "reached" not in done.stdout
+
+    @pytest.mark.parametrize("name", ["no-such-python", "ls"])
+    def test_the_makefile_says_in_one_line_that_there_is_no_such_python(self, name):
+        done = subprocess.run(["make", "demo", f"PYTHON={name}"], cwd=ROOT, capture_output=True, text=True, check=False)
+        assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+        assert f"PYTHON={name} is no Python that runs here" in done.stderr
+        assert "make PYTHON=python3.11 demo" in done.stderr
