@@ -53,17 +53,38 @@ def test_an_error_in_json_is_one_object_on_stdout(capsys):
     assert (json.loads(out), err) == (expected, "")
 
 
+def rejects(number):
+    return tuple(Reject(f"file{place}.csv", place, "range", "popularity", "is not between 0 and 100") for place in range(1, number + 1))
+
+
 def test_rejects_are_a_short_table_for_people_and_complete_in_json(capsys):
-    rejects = [Reject(f"file{number}.csv", number, "range", "popularity", "is not between 0 and 100") for number in range(1, 31)]
-    fail = failing(DataRejected("30 records broke the rules", rejects=rejects, count=30))
+    fail = failing(DataRejected("30 records broke the rules", rejects=rejects(30), count=30))
     assert fail() == 6
     text = capsys.readouterr().err
     assert "Source" in text
     assert "file20.csv" in text
     assert "file21.csv" not in text
-    assert "… and 10 more" in text
+    assert text.endswith("… and 10 more; --json lists all.\n")
     assert fail("--json") == 6
     assert len(json.loads(capsys.readouterr().out)["rejects"]) == 30
+
+
+@pytest.mark.parametrize(
+    ("listed", "count", "said"),
+    [
+        (1000, 1500, ["… and 1,480 more; --json lists the first 1,000."]),
+        (21, 21, ["… and 1 more; --json lists all."]),
+        (3, 5, ["… and 2 more."]),
+        (20, 20, []),
+        (0, 5, []),
+    ],
+)
+def test_a_list_that_is_cut_says_how_many_more_there_are(listed, count, said, capsys):
+    failing(DataRejected("x", rejects=rejects(listed), count=count))()
+    assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("…")] == said
+    dataset = DatasetReport("a", "d", rejects=count, listed_rejects=rejects(listed))
+    show_load(RunReport(UUID(int=1), "acme", "load_fixtures", RunState.SUCCEEDED, datasets=(dataset,)))
+    assert [line for line in capsys.readouterr().out.splitlines() if line.startswith("…")] == said
 
 
 def test_an_unexpected_error_keeps_its_words_to_itself(capsys, monkeypatch):

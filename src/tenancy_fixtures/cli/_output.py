@@ -62,7 +62,8 @@ def show_error(error: TenancyError) -> None:
     for name, value in (("tenant", error.tenant), ("step", error.step), ("hint", error.hint)):
         if value:
             note(f"  {name}: {value}")
-    _show_rejects(getattr(error, "rejects", None) or ())
+    rejects = getattr(error, "rejects", None) or ()
+    show_rejects(rejects, error.facts.get("count") or 0, stream=sys.stderr)
     runs = error.facts.get("runs") or ()
     table(
         ("Run", "State", "Started", "Error"),
@@ -71,11 +72,15 @@ def show_error(error: TenancyError) -> None:
     )
 
 
-def _show_rejects(rejects: Sequence[Any]) -> None:
+def show_rejects(rejects: Sequence[Any], count: int, *, stream: TextIO | None = None) -> None:
+    """List the first of the rejects, and say how many more there are: ``count`` is the number of all, listed or not."""
+    stream, count = stream or sys.stdout, max(count, len(rejects))
     rows = [(item.source, item.record, item.column, item.rule, item.message) for item in rejects[:SHOWN_REJECTS]]
-    table(("Source", "Record", "Column", "Rule", "Message"), rows, stream=sys.stderr)
-    if len(rejects) > SHOWN_REJECTS:
-        note(f"  … and {len(rejects) - SHOWN_REJECTS} more; --json lists them.")
+    table(("Source", "Record", "Column", "Rule", "Message"), rows, stream=stream)
+    if rows and count > len(rows):
+        all_of_them = "all" if len(rejects) >= count else f"the first {len(rejects):,}"
+        listed = f"; --json lists {all_of_them}" if len(rejects) > len(rows) else ""
+        _write(stream, f"… and {count - len(rows):,} more{listed}.\n")
 
 
 def _table_text(columns: Sequence[str], rows: Sequence[Sequence[Any]], stream: TextIO) -> str:

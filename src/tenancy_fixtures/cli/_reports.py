@@ -40,10 +40,7 @@ def show_load(report: RunReport) -> None:
     same = [item.dataset for item in report.datasets if item.skipped]
     if same:
         _output.say(f"Same content as before, no work: {', '.join(same)}.")
-    rejects = [(item.source, item.record, item.column, item.rule, item.message) for dataset in report.datasets for item in dataset.listed_rejects]
-    _output.table(("Rejected in", "Record", "Column", "Rule", "Message"), rejects[: _output.SHOWN_REJECTS])
-    if len(rejects) > _output.SHOWN_REJECTS:
-        _output.say(f"… and more; --json lists {len(rejects)}.")
+    _output.show_rejects([item for dataset in report.datasets for item in dataset.listed_rejects], sum(item.rejects for item in report.datasets))
     phases = [(item.name, item.seconds, item.records or None, item.bytes / 1e6 if item.bytes else None, item.rate or None) for item in report.phases]
     _output.table(("Phase", "Seconds", "Records", "MB", "Records/s"), phases)
     _output.say(f"{report.tenant_id}: {report.written:,} rows written in {report.seconds:.2f} s.")
