@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from datetime import datetime, timezone
 from pathlib import Path
 from uuid import UUID
 
@@ -14,7 +15,7 @@ import pytest
 import typer
 
 import tenancy_fixtures
-from tenancy_fixtures._shapes import DatasetReport, Reject, RunReport, RunState, TableReport
+from tenancy_fixtures._shapes import DatasetReport, Phase, Reject, RunReport, RunState, TableReport
 from tenancy_fixtures.cli import _output
 from tenancy_fixtures.cli._guard import guarded
 from tenancy_fixtures.cli._reports import show_load, sums
@@ -194,6 +195,35 @@ def test_a_load_is_told_dataset_by_dataset(capsys):
     assert out[2].split() == ["a", "10", "7", "2", "1", "8", "1"]
     assert out[3].split() == ["c", "4", "4", "0", "0", "-", "-"]
     assert out[4] == "Same content as before, no work: c."
+    assert out[5].startswith("acme: 9 rows written in ")
+
+
+def test_columns_that_nothing_reads_are_told(capsys):
+    datasets = (
+        DatasetReport("a", "d", ignored_columns=("shoe_size", "hat")),
+        DatasetReport("b", "d", ignored_columns=("known",), skipped=True),
+        DatasetReport("c", "d"),
+    )
+    show_load(RunReport(UUID(int=1), "acme", "load_fixtures", RunState.SUCCEEDED, datasets=datasets))
+    told = [line for line in capsys.readouterr().out.splitlines() if "gnored" in line]
+    assert told == ["Ignored columns of a, which no target reads: shoe_size, hat."]
+
+
+@pytest.mark.parametrize(("seconds", "asked", "shown"), [(1.0, False, False), (1.0, True, True), (5.1, False, True)])
+def test_phases_are_shown_where_they_are_asked_for_or_took_long(seconds, asked, shown, capsys):
+    slow = RunReport(UUID(int=1), "acme", "load_fixtures", RunState.SUCCEEDED, phases=(Phase("read a", seconds, 10),), seconds=seconds)
+    show_load(slow, phases=asked)
+    assert ("read a" in capsys.readouterr().out) is shown
+
+
+def test_one_is_not_many():
+    assert [_output.counted(number, "row") for number in (0, 1, 2, 2000)] == ["0 rows", "1 row", "2 rows", "2,000 rows"]
+
+
+def test_times_have_one_form_and_one_zone():
+    expected = "2025-01-31 22:30:05"
+    assert _output.moment("2025-02-01T07:30:05.123456+09:00") == expected
+    assert _output.moment(datetime(2025, 1, 31, 22, 30, 5, 999999, tzinfo=timezone.utc)) == expected
 
 
 @pytest.mark.parametrize("values", [["x"], ["=1"], ["a=1", "a=2"]])

@@ -6,6 +6,7 @@ import json
 import os
 import re
 import sys
+from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -56,6 +57,17 @@ def legible(text: str) -> str:
     return _CONTROL.sub(lambda match: f"\\x{ord(match[0]):02x}", text)
 
 
+def counted(number: int, noun: str) -> str:
+    """How many of what: ``1 row``, ``2,000 rows``."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def moment(value: datetime | str) -> str:
+    """A point in time as people read it: UTC, to the second. Tables say so in the column's name."""
+    value = datetime.fromisoformat(value) if isinstance(value, str) else value
+    return f"{value.astimezone(timezone.utc):%Y-%m-%d %H:%M:%S}"
+
+
 def show_error(error: TenancyError) -> None:
     """Tell a person on stderr what went wrong, to whom, where, and what to do about it."""
     note(f"Error: {error.message}")
@@ -66,8 +78,8 @@ def show_error(error: TenancyError) -> None:
     show_rejects(rejects, error.facts.get("count") or 0, stream=sys.stderr)
     runs = error.facts.get("runs") or ()
     table(
-        ("Run", "State", "Started", "Error"),
-        [(run["operation"], run["state"], run["started_at"], run.get("error")) for run in runs],
+        ("Run", "State", "Started (UTC)", "Error"),
+        [(run["operation"], run["state"], moment(run["started_at"]), run.get("error")) for run in runs],
         stream=sys.stderr,
     )
 

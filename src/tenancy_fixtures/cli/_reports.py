@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from . import _output
+from ._output import counted
 
 if TYPE_CHECKING:
     from .._shapes import DatasetReport, RunReport, ValidationReport
 
-_SUMS = ("read", "stored", "duplicates", "rejects", "lost", "written")
+# Where a load took longer than this many seconds, somebody will want to know what took the time.
+LONG_LOAD: Final = 5.0
+
+_SUMS: Final = ("read", "stored", "duplicates", "rejects", "lost", "written")
 
 
 def sums(report: RunReport) -> dict[str, int]:
@@ -31,8 +35,8 @@ def show_steps(report: RunReport) -> None:
         _output.say(f"  {step.action} {step.object}{f' ({detail})' if detail else ''}")
 
 
-def show_load(report: RunReport) -> None:
-    """Say what a load did: each dataset, each phase, the sum."""
+def show_load(report: RunReport, *, phases: bool = False) -> None:
+    """Say what a load did: each dataset, what was left out, the phases where they are asked for or took long, the sum."""
     _output.table(
         ("Dataset", "Read", "Stored", "Duplicates", "Rejects", "Inserted", "Updated"),
         [_dataset_row(item) for item in report.datasets],
@@ -40,18 +44,31 @@ def show_load(report: RunReport) -> None:
     same = [item.dataset for item in report.datasets if item.skipped]
     if same:
         _output.say(f"Same content as before, no work: {', '.join(same)}.")
+    show_left_out(report)
+    if phases or report.seconds > LONG_LOAD:
+        _show_phases(report)
+    _output.say(f"{report.tenant_id}: {counted(report.written, 'row')} written in {report.seconds:.2f} s.")
+
+
+def show_left_out(report: RunReport) -> None:
+    """Say what of the sources is not loaded: columns that no target reads, and rejects."""
+    for item in report.datasets:
+        if item.ignored_columns and not item.skipped:
+            _output.say(f"Ignored columns of {item.dataset}, which no target reads: {', '.join(item.ignored_columns)}.")
     _output.show_rejects([item for dataset in report.datasets for item in dataset.listed_rejects], sum(item.rejects for item in report.datasets))
-    phases = [(item.name, item.seconds, item.records or None, item.bytes / 1e6 if item.bytes else None, item.rate or None) for item in report.phases]
-    _output.table(("Phase", "Seconds", "Records", "MB", "Records/s"), phases)
-    _output.say(f"{report.tenant_id}: {report.written:,} rows written in {report.seconds:.2f} s.")
+
+
+def _show_phases(report: RunReport) -> None:
+    rows = [(item.name, item.seconds, item.records or None, item.bytes / 1e6 if item.bytes else None, item.rate or None) for item in report.phases]
+    _output.table(("Phase", "Seconds", "Records", "MB", "Records/s"), rows)
 
 
 def show_validation(report: ValidationReport) -> None:
     """Say what a validation saw."""
     errors = sum(item.severity == "error" for item in report.findings)
     others = len(report.findings) - errors
-    found = "all well" if not report.findings else f"{errors} errors, {others} other findings"
-    _output.say(f"{report.subject}: {report.checks:,} checks, {found}, {report.seconds:.2f} s")
+    found = "all well" if not report.findings else f"{counted(errors, 'error')}, {counted(others, 'other finding')}"
+    _output.say(f"{report.subject}: {counted(report.checks, 'check')}, {found}, {report.seconds:.2f} s")
     _output.table(
         ("Severity", "Rule", "Where", "What", "Count"),
         [(item.severity, item.rule, item.object, item.message, item.count) for item in report.findings],

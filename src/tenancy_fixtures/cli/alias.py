@@ -25,4 +25,4 @@ def alias(
     for path in files:
         _output.say(str(path))
     done = "would be written" if dry_run else "written"
-    _output.note(f"{len(files)} files {done}." if files else "The alias is there already, and up to date.")
+    _output.note(f"{_output.counted(len(files), 'file')} {done}." if files else "The alias is there already, and up to date.")

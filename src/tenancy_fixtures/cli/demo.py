@@ -77,7 +77,7 @@ def _show(seeded: list[_Seeded], written: int, seconds: float) -> None:
     _output.table(("Tenant", "Dataset", "Records", "Stored", "Rejects", "Rows written"), rows)
     _output.say()
     if written:
-        _output.say(f"{written:,} rows written in {seconds:.2f} s. Run it again: nothing will change.")
+        _output.say(f"{_output.counted(written, 'row')} written in {seconds:.2f} s. Run it again: nothing will change.")
     else:
         _output.say(f"0 rows changed in {seconds:.2f} s: everything was there already.")
     _output.say("`tenancy tenant show demo_premium` looks at one of them; `tenancy tenant drop demo_premium --yes --now` takes it away.")

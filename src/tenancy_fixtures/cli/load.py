@@ -7,7 +7,7 @@ import typer
 
 from . import _output
 from ._progress import progress
-from ._reports import show_load, show_steps, sums
+from ._reports import show_left_out, show_load, show_steps, sums
 from ._work import AsJson, DryRun, IdempotencyKey, PackOption, TenantId, opened, run, settings_for
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ class OnError(str, Enum):
 
 def load(
     context: typer.Context,
+    *,
     tenant: TenantId,
     dataset: Annotated[
         Optional[list[str]],
@@ -39,6 +40,7 @@ def load(
             show_default=False,
         ),
     ] = None,
+    phases: Annotated[bool, typer.Option("--phases", help="Show what took how long. A long load shows it anyway, and --json always has it.")] = False,
     dry_run: DryRun = False,
     idempotency_key: IdempotencyKey = None,
     pack: PackOption = None,
@@ -56,8 +58,9 @@ def load(
         _output.emit({**report.to_dict(), **sums(report)})
     elif dry_run:
         show_steps(report)
+        show_left_out(report)
     else:
-        show_load(report)
+        show_load(report, phases=phases)
 
 
 def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:

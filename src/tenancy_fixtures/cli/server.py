@@ -26,7 +26,7 @@ def status(context: typer.Context, as_json: AsJson = False) -> None:
     if as_json:
         _output.emit(found.to_dict())
     elif found.running:
-        users = "" if found.users is None else f", {found.users} processes use it"
+        users = "" if found.users is None else f", in use by {found.users} process{'' if found.users == 1 else 'es'}"
         _output.say(f"PostgreSQL {found.version} runs on 127.0.0.1:{found.port} (process {found.pid}){users}.")
         _output.say(f"Data: {found.data_dir}\nLog: {found.log}")
     else:

@@ -81,11 +81,10 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
             _output.emit(item.to_dict())
         return
     rows = [
-        (item.tenant_id, item.namespace, item.state.value, item.tier, item.pack, item.revision, f"{item.created_at:%Y-%m-%d %H:%M}")
-        for item in tenants
+        (item.tenant_id, item.namespace, item.state.value, item.tier, item.pack, item.revision, _output.moment(item.created_at)) for item in tenants
     ]
-    _output.table(("Tenant", "Schema", "State", "Tier", "Pack", "Revision", "Created"), rows)
-    _output.note(f"{len(tenants)} tenants." if tenants else "No tenants yet: `tenancy tenant create ID` makes one.")
+    _output.table(("Tenant", "Schema", "State", "Tier", "Pack", "Revision", "Created (UTC)"), rows)
+    _output.note(f"{_output.counted(len(tenants), 'tenant')}." if tenants else "No tenants yet: `tenancy tenant create ID` makes one.")
 
 
 @tenant_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
@@ -208,22 +207,19 @@ def _show(facts: dict[str, Any]) -> None:
     _output.say(f"  labels: {in_words(f'{name}={value}' for name, value in sorted(tenant['labels'].items()))}")
     _output.say(f"  configuration: {in_words(sorted(facts['config']))} (--json has the values)")
     rows, size = sum(item["rows"] for item in facts["tables"]), sum(item["bytes"] for item in facts["tables"])
-    _output.say(f"  contents: {len(facts['tables'])} tables, about {rows:,} rows, {size / 1e6:,.1f} MB\n")
+    _output.say(f"  contents: {_output.counted(len(facts['tables']), 'table')}, about {_output.counted(rows, 'row')}, {size / 1e6:,.1f} MB\n")
     loads = [
-        (item["dataset"], item["read"], item["stored"], item["duplicates"], item["rejects"], _moment(item["loaded_at"])) for item in facts["datasets"]
+        (item["dataset"], item["read"], item["stored"], item["duplicates"], item["rejects"], _output.moment(item["loaded_at"]))
+        for item in facts["datasets"]
     ]
-    _output.table(("Dataset", "Read", "Stored", "Duplicates", "Rejects", "Loaded"), loads)
-    runs = [(item["operation"], item["state"], _moment(item["started_at"]), item["actor"], item["error"]) for item in facts["runs"]]
-    _output.table(("Run", "State", "Started", "By", "Error"), runs)
+    _output.table(("Dataset", "Read", "Stored", "Duplicates", "Rejects", "Loaded (UTC)"), loads)
+    runs = [(item["operation"], item["state"], _output.moment(item["started_at"]), item["actor"], item["error"]) for item in facts["runs"]]
+    _output.table(("Run", "State", "Started (UTC)", "By", "Error"), runs)
 
 
 def _limit(limit: dict[str, Any]) -> str:
     unit = f" {limit['unit']}" if "unit" in limit else ""
     return f"{limit['value']:,}{unit}{' per ' + limit['period'] if 'period' in limit else ''}"
-
-
-def _moment(text: str) -> str:
-    return text[:19].replace("T", " ")
 
 
 def _show_plan(report: "RunReport", *, as_json: bool) -> None:

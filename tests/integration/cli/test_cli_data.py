@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 
 from .support import HEAD
+
+TRACKS = Path(__file__).parents[3] / "examples" / "catalogue" / "tracks.csv"
 
 
 def spoil(path):
@@ -31,8 +35,21 @@ def test_a_load_is_told_in_words(tenancy, artists):
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[2].split() == ["artists", "2", "2", "0", "0", "2", "0"]
     assert "acme: 2 rows written in " in done.out
+    assert "Phase" not in done.out
     again = tenancy("load", "acme", "--dataset", f"artists={artists}")
     assert "Same content as before, no work: artists.\n" in again.out
+    assert "read artists" in tenancy("load", "acme", "--dataset", "artists", "--phases").out
+
+
+def test_what_is_left_out_is_told_before_and_after(tenancy, tmp_path):
+    tenancy("tenant", "create", "acme")
+    header, good, *_ = TRACKS.read_text(encoding="utf-8").splitlines()
+    path = tmp_path / "tracks.csv"
+    path.write_text(f"{header},shoe_size\n{good},44\n{good.replace('0.47', '4.7')},45\n", encoding="utf-8")
+    for more in (("--dry-run",), ()):
+        done = tenancy("load", "acme", "--dataset", f"tracks={path}", "--on-error", "reject", *more)
+        assert "Ignored columns of tracks, which no target reads: shoe_size.\n" in done.out
+        assert [line.split()[:4] for line in done.out.splitlines() if "tracks.csv" in line] == [["tracks.csv", "2", "energy", "range"]]
 
 
 def test_bad_records_are_6_and_listed_without_their_values(tenancy, look, artists):
