@@ -59,13 +59,16 @@ def settings_for(context: typer.Context, pack: Optional[str] = None) -> "Setting
 
 
 @asynccontextmanager
-async def opened(settings: "Settings", *, pack: "Optional[Pack]" = None, listener: "Optional[ProgressListener]" = None) -> AsyncIterator[Work]:
-    """A manager on an open runtime, closed afterwards. The pack is read first: a broken one starts no server."""
+async def opened(
+    settings: "Settings", *, pack: "Optional[Pack]" = None, needs_pack: bool = True, listener: "Optional[ProgressListener]" = None
+) -> AsyncIterator[Work]:
+    """A manager on an open runtime, closed afterwards. A pack that the work needs is read first: a broken one starts no server."""
     from ..manager import FixtureManager
     from ..packs import Pack
     from ..runtime import Runtime
 
-    pack = pack or Pack.resolve(settings.pack)
+    if pack is None and needs_pack:
+        pack = Pack.resolve(settings.pack)
     runtime = await Runtime.current(settings)
     try:
         yield Work(FixtureManager(settings, pack=pack, listener=listener), runtime)

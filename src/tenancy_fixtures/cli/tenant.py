@@ -27,11 +27,15 @@ from ._work import (
 
 if TYPE_CHECKING:
     from .._shapes import RunReport, Tenant
+    from ..packs import Pack
     from ..settings import Settings
 
 tenant_app = typer.Typer(cls=PlainGroup, help="Make, list, show and drop tenants.", invoke_without_command=True, rich_markup_mode=None)
 
 _PHRASE = "`tenancy tenant drop` takes a tenant away at once and for good, so it wants to hear --now. Taking one away with time to think is not offered yet."
+
+# What goes with a tenant, by the fixture that takes it away.
+_PARTS = {"config": "configuration", "schema": "schema {}", "tenant": "entry in the registry"}
 
 
 @tenant_app.callback()
@@ -59,13 +63,18 @@ def create(
 ) -> None:
     """Make a tenant: its row in the registry, its schema and its configuration, in one transaction."""
     facts: dict[str, Any] = {"tier": tier, "features": feature or None, "exist_ok": exist_ok}
-    facts.update(limits=pairs(limit or [], "--limit") or None, labels=pairs(label or [], "--label") or None)
+    facts.update(limits=_limits(limit or []) or None, labels=pairs(label or [], "--label") or None)
     _check_id(tenant)
     settings = settings_for(context, pack)
+    kind = _pack_with(tier, settings)
     if dry_run:
-        _show_plan(run(lambda: _plan_create(settings, tenant, facts)), as_json=as_json)
+        report = run(lambda: _plan_create(settings, kind, tenant, facts))
+        if as_json:
+            _output.emit(report.to_dict())
+        else:
+            show_steps(report)
         return
-    made = run(lambda: _create(settings, tenant, {**facts, "idempotency_key": idempotency_key}))
+    made = run(lambda: _create(settings, kind, tenant, {**facts, "idempotency_key": idempotency_key}))
     if as_json:
         _output.emit(made.to_dict())
     else:
@@ -105,21 +114,19 @@ def drop(
     yes: Annotated[bool, typer.Option("--yes", help="Don't ask.")] = False,
     now: Annotated[bool, typer.Option("--now", help="At once, with no grace period. Needed: there is no other way yet.")] = False,
     dry_run: DryRun = False,
-    pack: PackOption = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a tenant away at once, with all its data. Its runs and its audit trail stay."""
     _check_id(tenant)
-    settings = settings_for(context, pack)
+    settings = settings_for(context)
     if not dry_run:
         _make_sure(tenant, yes=yes, now=now)
     report = run(lambda: _drop(settings, tenant, dry_run=dry_run))
-    if dry_run:
-        _show_plan(report, as_json=as_json)
-    elif as_json:
+    if as_json:
         _output.emit(report.to_dict())
-    else:
-        _output.say(f"Tenant {tenant!r} is gone: {in_words(f'{step.fixture} {step.object}' for step in report.steps)}.")
+        return
+    parts = in_words(_PARTS[step.fixture].format(step.object) for step in report.steps)
+    _output.say(f"Tenant {tenant!r} would go: {parts}. Nothing was dropped." if dry_run else f"Tenant {tenant!r} is gone: {parts}.")
 
 
 def _check_id(tenant: str) -> None:
@@ -140,28 +147,61 @@ def _make_sure(tenant: str, *, yes: bool, now: bool) -> None:
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _create(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "Tenant":
-    async with opened(settings) as work:
+def _limits(texts: list[str]) -> dict[str, str]:
+    """Limits by name, each a quantity.
+
+    :raises typer.BadParameter: one is none; says what it may be.
+    """
+    from ..exceptions import ConfigurationError
+    from ..utils import ConfigUtils
+
+    limits = pairs(texts, "--limit")
+    try:
+        ConfigUtils.parse_limits(limits)
+    except ConfigurationError as error:
+        raise typer.BadParameter(". ".join(filter(None, (error.message, error.hint))), param_hint="--limit") from None
+    return limits
+
+
+def _pack_with(tier: Optional[str], settings: "Settings") -> "Pack":
+    """The pack that a new tenant is made from.
+
+    :raises typer.BadParameter: it has no such tier; says which it has.
+    """
+    from ..packs import Pack
+
+    pack = Pack.resolve(settings.pack)
+    tiers = pack.tenant_template.tiers
+    if tier is not None and tier not in tiers:
+        raise typer.BadParameter(f"no tier {tier!r}. The pack {pack.name!r} has: {in_words(tiers)}.", param_hint="--tier")
+    return pack
+
+
+async def _create(settings: "Settings", pack: "Pack", tenant: str, facts: dict[str, Any]) -> "Tenant":
+    async with opened(settings, pack=pack) as work:
         return await work.manager.create_tenant(tenant, **facts)
 
 
-async def _plan_create(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "RunReport":
+async def _plan_create(settings: "Settings", pack: "Pack", tenant: str, facts: dict[str, Any]) -> "RunReport":
     from ..config_fixtures import ConfigFixture
     from ..schema_fixtures import SchemaFixture
     from ..tenant_fixtures import TenantFixture
 
-    async with opened(settings) as work:
+    async with opened(settings, pack=pack) as work:
         fixtures = (TenantFixture(tenant, **facts), SchemaFixture(), ConfigFixture())
         return await work.manager.apply(*fixtures, tenant_id=tenant, operation="create_tenant", dry_run=True)
 
 
 async def _list(settings: "Settings") -> "list[Tenant]":
-    async with opened(settings) as work:
+    async with opened(settings, needs_pack=False) as work:
         return await work.manager.list_tenants()
 
 
 async def _drop(settings: "Settings", tenant: str, *, dry_run: bool) -> "RunReport":
-    async with opened(settings) as work:
+    from ..packs import Pack
+
+    # Any pack will do: what goes is what is there, whichever it was made from.
+    async with opened(settings, pack=Pack.default()) as work:
         return await work.manager.drop_tenant(tenant, dry_run=dry_run)
 
 
@@ -169,7 +209,7 @@ async def _facts(settings: "Settings", tenant: str) -> dict[str, Any]:
     from .._shapes import plain
     from ..exceptions import TenantNotFound
 
-    async with opened(settings) as work:
+    async with opened(settings, needs_pack=False) as work:
         runs = [_run_facts(plain(row)) for row in await work.manager.recent_runs(tenant)]
         try:
             found = await work.manager.get_tenant(tenant)
@@ -194,7 +234,8 @@ async def _contents(work: Work, tenant: "Tenant") -> dict[str, Any]:
 
 def _run_facts(row: dict[str, Any]) -> dict[str, Any]:
     error = row.get("error") or {}
-    return {**row, "error": error.get("error"), "message": error.get("message")}
+    name = error.get("error")
+    return {**row, "error": "Interrupted" if name == "CancelledError" else name, "message": error.get("message")}
 
 
 def _show(facts: dict[str, Any]) -> None:
@@ -220,10 +261,3 @@ def _show(facts: dict[str, Any]) -> None:
 def _limit(limit: dict[str, Any]) -> str:
     unit = f" {limit['unit']}" if "unit" in limit else ""
     return f"{limit['value']:,}{unit}{' per ' + limit['period'] if 'period' in limit else ''}"
-
-
-def _show_plan(report: "RunReport", *, as_json: bool) -> None:
-    if as_json:
-        _output.emit(report.to_dict())
-    else:
-        show_steps(report)

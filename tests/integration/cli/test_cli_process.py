@@ -121,6 +121,8 @@ def test_a_signal_rolls_back(number, code, tenancy, environment, admin_database_
     with psycopg.connect(admin_database_url) as connection:
         assert connection.execute("SELECT count(*) FROM t_acme.artists").fetchone() == (0,)
         assert connection.execute("SELECT state FROM tenancy.runs WHERE operation = 'load_fixtures'").fetchall() == [("failed",)]
+    shown = json.loads(tenancy("tenant", "show", "acme", "--json").stdout)
+    assert [(run["operation"], run["error"]) for run in shown["runs"]] == [("load_fixtures", "Interrupted"), ("create_tenant", None)]
     assert tenancy("load", "acme", "--dataset", "users").returncode == 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import sys
 
+import pytest
+
 from tenancy_fixtures.settings import Settings
 
 from .support import HEAD, Done
@@ -35,6 +37,16 @@ def test_the_pack_of_the_command_comes_before_the_general_one(tenancy, longer_pa
     assert tenancy("tenant", "create", "a").code == 6
     assert tenancy("--pack", longer_pack, "tenant", "create", "a", "--json").json["revision"] == HEAD + 1
     assert tenancy("--pack", "/no/such/pack", "tenant", "create", "b", "--pack", longer_pack, "--json").json["revision"] == HEAD + 1
+
+
+@pytest.mark.parametrize("pack", ["/no/such/pack", "no_such_module:pack"])
+def test_what_needs_no_pack_asks_for_none(pack, tenancy, monkeypatch):
+    tenancy("tenant", "create", "a")
+    monkeypatch.setenv("TENANCY_PACK", pack)
+    for words in ("tenant list", "tenant show a", "init --print-sql", "server status", "tenant drop a --dry-run", "tenant drop a --yes --now"):
+        done = tenancy(*words.split())
+        assert done.code == 0, (words, done.err)
+    assert tenancy("tenant", "create", "b").code == 6
 
 
 def test_a_pack_is_found_in_a_module_where_the_command_is_typed(tenancy, longer_pack, tmp_path, monkeypatch):

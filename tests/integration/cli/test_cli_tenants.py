@@ -23,7 +23,7 @@ def test_a_tenant_from_its_making_to_its_end(tenancy, look):
     assert shown.code == 0
     assert "storage 2,000,000,000,000 bytes" in shown.out
     done = tenancy("tenant", "drop", "acme", "--yes", "--now")
-    assert (done.code, done.err) == (0, "")
+    assert done == Done(0, "Tenant 'acme' is gone: configuration, schema t_acme, entry in the registry.\n", "")
     assert look("SELECT count(*) FROM tenancy.tenants") == [(0,)]
     assert look("SELECT count(*) FROM pg_namespace WHERE nspname = 't_acme'") == [(0,)]
 
@@ -32,6 +32,24 @@ def test_create_in_json_is_the_tenant(tenancy):
     made = tenancy("tenant", "create", "acme", "--json").json
     assert (made["tenant_id"], made["namespace"], made["tier"], made["revision"], made["state"]) == ("acme", "t_acme", "standard", HEAD, "active")
     assert tenancy("tenant", "create", "acme", "--exist-ok", "--json").json["uid"] == made["uid"]
+
+
+def test_a_value_that_is_none_is_2_and_says_what_it_may_be(tenancy, state):
+    before = state()
+    for option, value, said in (
+        ("--tier", "gold", "no tier 'gold'. The pack 'spotify-agent' has: free, standard, premium, enterprise."),
+        ("--limit", "storage", "'storage' is not NAME=VALUE"),
+        ("--limit", "storage=lots", "limit 'storage' is not a quantity. Write for example"),
+        ("--limit", "storage=5XB", "no such unit: 'xb'. Bytes: kB MB GB TB, KiB MiB GiB TiB."),
+        ("--limit", "api_calls=5/moon", "no such period: 'moon'. One of second, minute,"),
+        ("--limit", "seats=1.5", "limit 'seats' is not a whole number"),
+    ):
+        for more in ((), ("--dry-run",)):
+            done = tenancy("tenant", "create", "acme", option, value, *more)
+            assert (done.code, done.out) == (2, ""), value
+            assert f"Invalid value for {option}: " in done.err
+            assert said in done.err
+    assert state() == before
 
 
 def test_a_taken_name_is_5(tenancy):
@@ -123,7 +141,9 @@ def test_plans_change_nothing(tenancy, state, artists):
     assert [(step["fixture"], step["action"]) for step in plan.json["steps"]] == [("tenant", "create"), ("schema", "create"), ("config", "create")]
     assert tenancy("tenant", "create", "other", "--dry-run").out.startswith("other: would\n  create other (tier standard)\n")
     assert tenancy("tenant", "create", "acme", "--dry-run").code == 5
-    assert tenancy("tenant", "drop", "acme", "--dry-run").code == 0
+    assert tenancy("tenant", "drop", "acme", "--dry-run") == Done(
+        0, "Tenant 'acme' would go: configuration, schema t_acme, entry in the registry. Nothing was dropped.\n", ""
+    )
     load = tenancy("load", "acme", "--dataset", f"artists={artists}", "--dry-run", "--json").json
     assert (load["dry_run"], load["read"], load["written"]) == (True, 2, 0)
     assert tenancy("migrate", "--all", "--dry-run").out == "acme: nothing to do.\n"
