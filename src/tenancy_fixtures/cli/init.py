@@ -112,6 +112,7 @@ async def _initialise(settings: "Settings", wish: _Wish) -> dict[str, Any]:
     if wish.create and not may_create:
         raise PermissionDenied("the login may not make roles", hint="Use one with CREATEROLE, name roles with --role, or go without: --roles none.")
     made_here = wish.named is None and roles.separate
+    await _check_logins(url, wish.logins)
     report = await init_host(url, roles=None if made_here else roles, logins=wish.logins)
     return {**report.to_dict(), "embedded": False, "logins": wish.logins}
 
@@ -128,6 +129,25 @@ async def _look(url: str) -> tuple[Optional["Installation"], bool]:
         with translated():
             row = await (await connection.execute(query("bootstrap.may_create_roles"))).fetchone()
         return installed, bool(row and row[0])
+
+
+async def _check_logins(url: str, logins: list[str]) -> None:
+    """See that whoever is to be let in is there.
+
+    :raises ConfigurationError: a login is not; nothing was made.
+    """
+    from .._pg.connect import connect
+    from .._pg.errors import translated
+    from .._pg.sql import query
+    from ..exceptions import ConfigurationError
+
+    async with await connect(url) as connection:
+        for login in logins:
+            with translated():
+                row = await (await connection.execute(query("roles.role_exists"), {"name": login})).fetchone()
+            if not (row and row[0]):
+                hint = f"Make it first, as an administrator: CREATE ROLE \"{login}\" LOGIN NOINHERIT PASSWORD '…';"
+                raise ConfigurationError(f"the server has no login {login!r}", hint=hint)
 
 
 async def _initialise_embedded(settings: "Settings", wish: _Wish) -> dict[str, Any]:

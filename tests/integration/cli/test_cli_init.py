@@ -51,6 +51,14 @@ def test_a_login_can_be_let_in(tenancy, admin_url, empty_database, plain_login):
             connection.execute(f'REVOKE tenancy_migrator, tenancy_loader FROM "{plain_login}"')
 
 
+def test_a_login_that_is_not_there_is_3_and_nothing_was_made(tenancy, admin_url, empty_database, look):
+    url = with_parts(admin_url, database=empty_database)
+    done = tenancy("init", "--grant-to", "nosuch", url=url)
+    assert (done.code, done.out) == (3, "")
+    assert done.err.startswith("Error: the server has no login 'nosuch'\n  hint: Make it first, as an administrator: CREATE ROLE \"nosuch\" LOGIN")
+    assert look("SELECT count(*) FROM pg_namespace WHERE nspname = 'tenancy'", url) == [(0,)]
+
+
 def test_other_roles_than_those_that_are_there_are_refused(tenancy, admin_url, empty_database):
     url = with_parts(admin_url, database=empty_database)
     assert tenancy("init", "--roles", "none", url=url).code == 0
