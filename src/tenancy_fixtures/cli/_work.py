@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional, TypeVar
 
 import typer
 
+from . import _output
 from ._exit import ExitCode
 
 if TYPE_CHECKING:
@@ -74,6 +75,15 @@ async def opened(
         yield Work(FixtureManager(settings, pack=pack, listener=listener), runtime)
     finally:
         await runtime.close()
+
+
+async def tenants_of_pack(work: Work) -> list[str]:
+    """The ids of all tenants that were made from the pack; says on stderr how many others are passed over."""
+    tenants, name = await work.manager.list_tenants(), work.manager.pack.name
+    others = [tenant.pack for tenant in tenants if tenant.pack != name]
+    if others:
+        _output.note(f"Skipped {_output.counted(len(others), 'tenant')} of other packs: {in_words(sorted(set(others)))}. Name theirs with --pack.")
+    return [tenant.tenant_id for tenant in tenants if tenant.pack == name]
 
 
 def run(work: Callable[[], Awaitable[_T]]) -> _T:

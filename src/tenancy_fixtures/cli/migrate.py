@@ -7,7 +7,7 @@ import typer
 from . import _output
 from ._exit import ExitCode, exit_code_of
 from ._reports import show_steps
-from ._work import AsJson, DryRun, PackOption, Work, opened, run, settings_for
+from ._work import AsJson, DryRun, PackOption, Work, opened, run, settings_for, tenants_of_pack
 
 if TYPE_CHECKING:
     from asyncio import Semaphore
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def migrate(
     context: typer.Context,
     tenants: Annotated[Optional[list[str]], typer.Argument(metavar="[TENANT]...", help="Which tenants.", show_default=False)] = None,
-    all_: Annotated[bool, typer.Option("--all", help="All tenants.")] = False,
+    all_: Annotated[bool, typer.Option("--all", help="All tenants that were made from the pack.")] = False,
     to: Annotated[
         Optional[int], typer.Option(metavar="N", min=0, help="Up to this revision. Without it: the pack's last.", show_default=False)
     ] = None,
@@ -54,7 +54,7 @@ async def _migrate(settings: "Settings", names: list[str], *, to: Optional[int],
 
     codes: set[ExitCode] = set()
     async with opened(settings) as work:
-        names = names or [tenant.tenant_id for tenant in await work.manager.list_tenants()]
+        names = names or await tenants_of_pack(work)
         slots = asyncio.Semaphore(settings.max_concurrency)
         tasks = [asyncio.ensure_future(_one(work, name, to, slots, dry_run=dry_run)) for name in names]
         try:

@@ -8,7 +8,7 @@ import typer
 from . import _output
 from ._exit import ExitCode
 from ._reports import show_validation
-from ._work import AsJson, PackOption, opened, run, settings_for
+from ._work import AsJson, PackOption, opened, run, settings_for, tenants_of_pack
 
 if TYPE_CHECKING:
     from .._shapes import ValidationReport
@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 def validate(
     context: typer.Context,
     tenant: Annotated[
-        Optional[str], typer.Argument(metavar="[TENANT]", help="The tenant to look over. Without it: the pack, and all tenants.", show_default=False)
+        Optional[str],
+        typer.Argument(
+            metavar="[TENANT]", help="The tenant to look over. Without it: the pack, and all tenants that were made from it.", show_default=False
+        ),
     ] = None,
     pack_only: Annotated[
         bool, typer.Option("--pack-only", help="Look over the pack alone: templates, schema script, every record of its data.")
@@ -59,5 +62,5 @@ async def _reports(settings: "Settings", tenant: Optional[str], *, pack_only: bo
             yield await work.manager.validate(tenant)
             return
         yield await work.manager.validate_pack()
-        for item in [] if pack_only else await work.manager.list_tenants():
-            yield await work.manager.validate(item.tenant_id)
+        for name in [] if pack_only else await tenants_of_pack(work):
+            yield await work.manager.validate(name)

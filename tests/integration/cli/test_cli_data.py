@@ -8,7 +8,8 @@ import psycopg
 
 from .support import HEAD
 
-TRACKS = Path(__file__).parents[3] / "examples" / "catalogue" / "tracks.csv"
+EXAMPLES = Path(__file__).parents[3] / "examples"
+TRACKS, NOTES = EXAMPLES / "catalogue" / "tracks.csv", EXAMPLES / "notes-pack"
 
 
 def spoil(path):
@@ -134,6 +135,22 @@ def test_migrate_all_to_the_head(tenancy, longer_pack):
     assert (done.code, [line["tenant_id"] for line in done.lines]) == (0, ["a", "b"])
     assert [item["revision"] for item in tenancy("tenant", "list", "--json").lines] == [HEAD + 1] * 2
     assert tenancy("migrate", "a", "--pack", longer_pack).out.startswith("a: nothing to do")
+
+
+def test_tenants_of_other_packs_are_passed_over_and_counted(tenancy):
+    tenancy("tenant", "create", "a")
+    for name in ("n1", "n2"):
+        tenancy("tenant", "create", name, "--pack", NOTES)
+    for command in (("migrate", "--all"), ("validate",)):
+        for words, ours, others in (
+            ((), ["a"], "2 tenants of other packs: notes"),
+            (("--pack", NOTES), ["n1", "n2"], "1 tenant of other packs: spotify-agent"),
+        ):
+            done = tenancy(*command, *words, "--json")
+            assert (done.code, done.err) == (0, f"Skipped {others}. Name theirs with --pack.\n")
+            assert [line.get("tenant_id") or line["subject"] for line in done.lines][-len(ours) :] == ours
+            assert len(done.lines) == len(ours) + (command == ("validate",))
+    assert tenancy("migrate", "n1").code == 6
 
 
 def test_one_tenant_that_cannot_be_migrated_does_not_stop_the_others(tenancy, longer_pack, admin_database_url):
