@@ -146,7 +146,8 @@ async def _check_logins(url: str, logins: list[str]) -> None:
             with translated():
                 row = await (await connection.execute(query("roles.role_exists"), {"name": login})).fetchone()
             if not (row and row[0]):
-                hint = f"Make it first, as an administrator: CREATE ROLE \"{login}\" LOGIN NOINHERIT PASSWORD '…';"
+                name = login.replace('"', '""')
+                hint = f"Make it first, as an administrator: CREATE ROLE \"{name}\" LOGIN NOINHERIT PASSWORD '…';"
                 raise ConfigurationError(f"the server has no login {login!r}", hint=hint)
 
 
