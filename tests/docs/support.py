@@ -81,7 +81,7 @@ class Reader:
         # What make adds, an environment of its own, the suite runs in already.
         makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
         assert "@.venv/bin/python -m tenancy_fixtures demo" in makefile
-        commands["make"] = '-m tenancy_fixtures "$@"'
+        commands["make"] = """-c 'import sys; from tenancy_fixtures.cli import main; sys.argv[0] = ".venv/bin/tenancy"; main()' "$@\""""
         for name, words in commands.items():
             script = self.folder / "bin" / name
             script.parent.mkdir(exist_ok=True)

@@ -8,6 +8,7 @@ import typer
 
 from . import _output
 from ._progress import progress
+from ._typed import command
 from ._work import AsJson, Work, opened, run, settings_for
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def _show(seeded: list[_Seeded], written: int, seconds: float) -> None:
         _output.say(f"{_output.counted(written, 'row')} written in {seconds:.2f} s. Run it again: nothing will change.")
     else:
         _output.say(f"0 rows changed in {seconds:.2f} s: everything was there already.")
-    _output.say("`tenancy tenant show demo_premium` looks at one of them; `tenancy tenant drop demo_premium --yes --now` takes it away.")
+    _output.say(f"Look at one of them:  {command()} tenant show demo_premium")
+    _output.say(f"Take it away again:   {command()} tenant drop demo_premium --yes --now")
 
 
 def _tenant_row(item: _Seeded) -> tuple[Any, ...]:
