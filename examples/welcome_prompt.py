@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from psycopg import sql
 
 from tenancy_fixtures import BaseFixture, Finding, FixtureContext, FixtureManager, Step, ValidationReport
+from tenancy_fixtures.exceptions import TenancyError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -82,4 +83,11 @@ async def main(tenant_id: str) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1]))
+    arguments = sys.argv[1:]
+    if len(arguments) != 1:
+        sys.exit(f"usage: python {sys.argv[0]} TENANT")
+    try:
+        asyncio.run(main(arguments[0]))
+    except TenancyError as error:
+        # An error of the library says in its own words what is wrong and what to do.
+        sys.exit(f"Error: {error}")

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 import shutil
+import subprocess
+import sys
 import tempfile
 from pathlib import Path
 
@@ -71,6 +74,20 @@ def test_the_readme_does_what_it_says(reader):
 @pytest.mark.parametrize("page", GUIDES, ids=lambda page: page.stem)
 def test_a_guide_does_what_it_says(reader, page):
     assert reader.follow(page) > 0
+
+
+def test_the_example_answers_a_users_mistake_in_words(database_url):
+    def run(*arguments, url=database_url):
+        command = [sys.executable, str(ROOT / "examples" / "welcome_prompt.py"), *arguments]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT / "src"), "TENANCY_DATABASE_URL": url}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120, check=False)
+        assert (done.returncode, done.stdout) == (1, "")
+        return done.stderr
+
+    assert run("nobody") == "Error: no tenant 'nobody'\nMake it with `tenancy tenant create nobody`.\n"
+    assert run("a b").startswith("Error: 'a b' cannot be a tenant id: ")
+    assert run("nobody", url="postgresql://me:s3cret@127.0.0.1:1/x").startswith("Error: PostgreSQL cannot be reached")
+    assert run().startswith("usage: python ")
 
 
 def test_a_promise_that_is_not_kept_is_seen():
