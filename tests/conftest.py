@@ -14,6 +14,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -34,6 +35,12 @@ REDIS_URL = "TENANCY_TEST_REDIS_URL"
 ROLES = Roles.prefixed("tenancy_test")
 SERVICE, APP, PASSWORD = "tenancy_test_service", "tenancy_test_application", "only-for-tests"
 _started: list[Any] = []
+
+# The same examples each time: what a change breaks is the change's doing. `--hypothesis-profile=default` looks for new ones.
+hypothesis.settings.register_profile(
+    "same", derandomize=True, deadline=None, phases=[hypothesis.Phase.explicit, hypothesis.Phase.generate, hypothesis.Phase.shrink]
+)
+hypothesis.settings.load_profile("same")
 
 
 @pytest.hookimpl(tryfirst=True)
