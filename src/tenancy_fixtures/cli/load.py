@@ -76,6 +76,13 @@ def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:
 
 
 async def _load(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "RunReport":
+    from ..exceptions import DataRejected
+
     with progress() as listener:
         async with opened(settings, listener=listener) as work:
-            return await work.manager.load_fixtures(tenant, **facts)
+            try:
+                return await work.manager.load_fixtures(tenant, **facts)
+            except DataRejected as error:
+                # What is an argument in Python is an option here.
+                error.hint = error.hint and error.hint.replace("on_error=reject", "--on-error reject")
+                raise

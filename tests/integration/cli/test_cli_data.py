@@ -61,6 +61,7 @@ def test_bad_records_are_6_and_listed_without_their_values(tenancy, look, artist
     assert "artists.csv" in done.err
     assert "popularity" in done.err
     assert "2000" not in done.err
+    assert "  hint: Nothing was loaded. Mend the records, or load with --on-error reject to leave them out.\n" in done.err
     assert look("SELECT count(*) FROM t_acme.artists") == [(0,)]
     failure = tenancy("load", "acme", "--dataset", f"artists={artists}", "--json")
     assert failure.code == 6
