@@ -26,6 +26,8 @@ INSERT INTO t_neighbour.secret VALUES (1, 'swordfish');
 CREATE SEQUENCE t_neighbour.numbers;
 CREATE FUNCTION t_neighbour.greet() RETURNS text LANGUAGE sql AS 'SELECT ''hello''::text';
 CREATE TYPE t_neighbour.mood AS ENUM ('calm');
+CREATE STATISTICS t_neighbour.numbers_of ON id, word FROM t_neighbour.secret;
+CREATE TEXT SEARCH DICTIONARY t_neighbour.words (TEMPLATE = simple, ACCEPT = true);
 CREATE VIEW t_neighbour.seen AS SELECT id FROM t_neighbour.secret;
 """
 

@@ -23,6 +23,17 @@ CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRE
 INSERT INTO late VALUES (1);
 """
 
+# What waits is done when the script has run; done then, it waits again.
+AGAIN = """
+CREATE TABLE late (i int);
+CREATE FUNCTION at_commit() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF NEW.i < 2 THEN SET CONSTRAINTS ALL DEFERRED; EXECUTE format('INSERT INTO %I.late VALUES (%s)', TG_TABLE_SCHEMA, NEW.i + 1);
+    ELSE UPDATE t_neighbour.secret SET word = 'x'; END IF;
+    RETURN NULL; END $$;
+CREATE CONSTRAINT TRIGGER late AFTER INSERT ON late DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION at_commit();
+INSERT INTO late VALUES (1);
+"""
+
 REGISTER = "INSERT INTO tenancy.tenants (tenant_id, namespace, tier, pack, release) VALUES ('intruder', 'x', 'x', 'x', 'x');"
 
 ESCAPES = {
@@ -48,6 +59,10 @@ ESCAPES = {
     "lock neighbour": "LOCK TABLE t_neighbour.secret IN ACCESS SHARE MODE",
     "rename neighbour": "ALTER TABLE t_neighbour.secret RENAME TO public_knowledge",
     "grant on neighbour": "GRANT SELECT ON t_neighbour.secret TO PUBLIC",
+    "grant on neighbour's column": "GRANT SELECT (word), UPDATE (word) ON t_neighbour.secret TO PUBLIC",
+    "alter neighbour's dictionary": "ALTER TEXT SEARCH DICTIONARY t_neighbour.words (ACCEPT = false)",
+    "drop neighbour's dictionary": "DROP TEXT SEARCH DICTIONARY t_neighbour.words",
+    "alter neighbour's statistics": "ALTER STATISTICS t_neighbour.numbers_of SET STATISTICS 7",
     "comment on neighbour": "COMMENT ON TABLE t_neighbour.secret IS 'x'",
     "number of neighbour": "SELECT nextval('t_neighbour.numbers')",
     "replace neighbour's function": "CREATE OR REPLACE FUNCTION t_neighbour.greet() RETURNS text LANGUAGE sql AS 'SELECT ''x''::text'",
@@ -69,6 +84,7 @@ ESCAPES = {
     "drop runner": "DROP FUNCTION tenancy.run_script(text)",
     "runner for all": "GRANT EXECUTE ON FUNCTION tenancy.run_script(text) TO PUBLIC",
     "runner with a path": "ALTER FUNCTION tenancy.run_script(text) SET search_path = public",
+    "comment on runner": "COMMENT ON FUNCTION tenancy.run_script(text) IS 'x'",
     "rename runner": "ALTER FUNCTION tenancy.run_script(text) RENAME TO walk_script",
     "runner's own commit": "DO $$ BEGIN PERFORM tenancy.run_script('COMMIT'); END $$",
     "default privileges": "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC",
@@ -82,6 +98,7 @@ ESCAPES = {
     "deferred trigger": LATE.format(REGISTER),
     "deferred trigger on neighbour": LATE.format("DROP TABLE t_neighbour.secret CASCADE;"),
     "deferred trigger changes role": LATE.format("PERFORM set_config('role', 'none', false); CREATE SCHEMA mine;"),
+    "deferred trigger that defers itself again": AGAIN,
     "copy from a program": "CREATE TABLE a (t text); COPY a FROM PROGRAM 'id'",
     "copy to a program": "COPY (SELECT 1) TO PROGRAM 'true'",
     "read a file": "CREATE TABLE a AS SELECT pg_read_file('/etc/hostname')",

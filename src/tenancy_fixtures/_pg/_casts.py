@@ -16,6 +16,10 @@ if TYPE_CHECKING:
     from ..exceptions import DataRejected
     from ._target import Target
 
+# What an input function may raise for a text: most say that data is wrong, some (tsvector, jsonpath, regclass) that syntax
+# or a name is. Their messages quote the text.
+_REFUSED = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError, psycopg.NotSupportedError)
+
 # From this version on the server can say whether a text is of a type without failing.
 _CAN_ASK = 160_000
 
@@ -38,8 +42,12 @@ async def cast_stage(target: Target, stage: sql.Identifier) -> None:
     try:
         async with target.connection.transaction():
             await target.run("type_stage", stage=stage, actions=sql.SQL(", ").join(actions))
-    except (psycopg.DataError, psycopg.IntegrityError) as error:
-        raise (await _name_records(target, stage, types) or error) from None
+    except _REFUSED as error:
+        named = await _name_records(target, stage, types)
+        if named is None and not isinstance(error, (psycopg.DataError, psycopg.IntegrityError)):
+            # Its message may hold the text.
+            named = _rejects.rejected(target, "type", sorted(target.text_columns), [], 0)
+        raise (named or error) from None
 
 
 async def _name_records(target: Target, stage: sql.Identifier, types: list[dict[str, Any]]) -> DataRejected | None:
@@ -62,7 +70,7 @@ async def _ask(target: Target, stage: sql.Identifier, item: dict[str, Any]) -> t
                 type=sql.Literal(item["declared"]),
                 limit=_rejects.LIMIT,
             )
-    except psycopg.DataError:
+    except _REFUSED:
         # A type whose input function still fails instead of saying no.
         return None
     return (found["records"], found["count"]) if found["count"] else None
@@ -103,6 +111,6 @@ async def _casts(target: Target, stage: sql.Identifier, item: dict[str, Any], pr
     try:
         async with target.connection.transaction(force_rollback=True):
             await target.run("probe_cast", first=sql.Literal(first), last=sql.Literal(last), **names)
-    except (psycopg.DataError, psycopg.IntegrityError):
+    except _REFUSED:
         return False
     return True

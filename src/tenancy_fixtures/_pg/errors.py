@@ -76,11 +76,16 @@ def _message(error: psycopg.Error, state: str | None) -> str:
         # Connection failures carry host and port, never data. What the driver could not convert is quoted by it.
         return f"PostgreSQL: {type(error).__name__ if isinstance(error, psycopg.DataError) else str(error).strip() or type(error).__name__}"
     name = _condition(state)
-    if state[:2] in _HARMLESS_MESSAGES and error.diag.message_primary:
+    if state[:2] in _HARMLESS_MESSAGES and error.diag.message_primary and not raised_by_code(error):
         return f"PostgreSQL: {error.diag.message_primary} ({state} {name})"
     place = ".".join(part for part in (error.diag.schema_name, error.diag.table_name, error.diag.column_name) if part)
     constraint = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
     return f"PostgreSQL: {name} ({state}){f' in {place}' if place else ''}{constraint}"
+
+
+def raised_by_code(error: psycopg.Error) -> bool:
+    """Whether a function's RAISE chose state and message: the state says nothing about what is in the message then."""
+    return error.diag.source_function == "exec_stmt_raise"
 
 
 def _condition(state: str) -> str:

@@ -18,7 +18,7 @@ import psycopg
 from psycopg import sql
 
 from ..exceptions import ScriptEscaped, ScriptFailed, TenancyError
-from .errors import translate
+from .errors import raised_by_code, translate
 from .sql import compose, identifier
 
 if TYPE_CHECKING:
@@ -40,10 +40,11 @@ async def run_script(transaction: Transaction, text: str, *, file: str, namespac
     """
     watch = _Watch(transaction, namespace, shared)
     await watch.begin()
-    async with _confined(transaction, namespace, fresh=fresh):
+    async with _confined(transaction, namespace, file, fresh=fresh):
         path = sql.SQL(", ").join([identifier(namespace), *(identifier(name) for name in shared)]).as_string(transaction.connection)
         await transaction.run("database.set_search_path", path=path)
         await _execute(transaction, text, file)
+        await _refuse_waiting(transaction, [namespace, *shared], file)
     await _refuse_escape(transaction, await watch.escapes(), namespace, file)
 
 
@@ -69,7 +70,7 @@ async def _tidy(transaction: Transaction) -> None:
 
 
 @asynccontextmanager
-async def _confined(transaction: Transaction, namespace: str, *, fresh: bool) -> AsyncIterator[None]:
+async def _confined(transaction: Transaction, namespace: str, file: str, *, fresh: bool) -> AsyncIterator[None]:
     """Give the script's role this one schema, and take it back with all that was made in it."""
     roles = transaction.roles
     if roles.script is None or roles.migrator is None:
@@ -80,8 +81,30 @@ async def _confined(transaction: Transaction, namespace: str, *, fresh: bool) ->
     if not fresh:
         await transaction.run("script.give_namespace", namespace=namespace, owner=roles.script)
     yield
-    await transaction.run("script.give_namespace", namespace=namespace, owner=roles.migrator)
+    try:
+        await transaction.run("script.give_namespace", namespace=namespace, owner=roles.migrator)
+    except psycopg.errors.ObjectInUse:
+        raise _waiting(file) from None
     await transaction.run(compose("script.take_back", **parts))
+
+
+async def _refuse_waiting(transaction: Transaction, allowed: Sequence[str], file: str) -> None:
+    """See that no trigger has put off its work to COMMIT again, after what waited was done: nobody would look at it then.
+
+    Where roles are separate the script's tables change their owner, which finds the same out.
+    """
+    if transaction.roles.script is not None:
+        return
+    try:
+        for table in await transaction.all("script.deferring", allowed=allowed):
+            await transaction.run(compose("script.refuse_pending", table=identifier(table["schema"], table["name"])))
+    except psycopg.errors.ObjectInUse:
+        raise _waiting(file) from None
+
+
+def _waiting(file: str) -> ScriptEscaped:
+    hint = "A trigger that defers itself again runs when nobody looks at it. Nothing of the script was kept."
+    return ScriptEscaped(f"{file} leaves work of its triggers to the end of the transaction", file=file, hint=hint)
 
 
 class _Watch:
@@ -152,7 +175,7 @@ def _not_for_scripts(error: psycopg.Error) -> bool:
 
 def _primary(error: psycopg.Error) -> str:
     # A script's text is the pack's, yet messages of data errors and of its own RAISE may quote a row: name the condition.
-    if (error.sqlstate or "")[:2] in {"22", "23", "44", "P0"}:
+    if (error.sqlstate or "")[:2] in {"22", "23", "44", "P0"} or raised_by_code(error):
         return translate(error).message
     return error.diag.message_primary or type(error).__name__
 

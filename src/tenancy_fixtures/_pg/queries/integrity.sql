@@ -1,5 +1,5 @@
 -- name: unvalidated
--- Constraints that do not hold for every row, and indexes that a failed build left invalid.
+-- Constraints that do not hold for every row or are not kept any more, and indexes that a failed build left invalid.
 SELECT c.conrelid::pg_catalog.regclass::text AS object, c.conname::text AS name, 'constraint' AS kind
 FROM pg_catalog.pg_constraint AS c
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace
@@ -10,6 +10,13 @@ FROM pg_catalog.pg_index AS i
 JOIN pg_catalog.pg_class AS c ON c.oid = i.indexrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %(namespace)s AND NOT (i.indisvalid AND i.indisready)
+UNION ALL
+-- The triggers that enforce a reference can be switched off, on either side.
+SELECT DISTINCT k.conrelid::pg_catalog.regclass::text, k.conname::text, 'constraint'
+FROM pg_catalog.pg_trigger AS g
+JOIN pg_catalog.pg_constraint AS k ON k.oid = g.tgconstraint
+JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace
+WHERE n.nspname = %(namespace)s AND g.tgisinternal AND g.tgenabled IN ('D', 'R') AND k.convalidated
 
 -- name: count_rows
 SELECT count(*) AS rows FROM {table}

@@ -7,6 +7,7 @@ SELECT tenancy.run_script(%(script)s)
 CLOSE ALL;
 DEALLOCATE ALL;
 RESET ALL;
+UNLISTEN *;
 SELECT pg_catalog.pg_advisory_unlock_all()
 
 -- name: grant_schema
@@ -17,6 +18,19 @@ SELECT tenancy.give_namespace(%(namespace)s, %(owner)s)
 
 -- name: take_back
 REVOKE USAGE, CREATE ON SCHEMA {schema} FROM {script}
+
+-- name: deferring
+-- Tables with triggers that a script could have told to wait, again, for COMMIT.
+SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name
+FROM pg_catalog.pg_trigger AS g
+JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
+JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE g.tgdeferrable AND NOT g.tgisinternal AND n.nspname = ANY (%(allowed)s::text[])
+ORDER BY 1, 2
+
+-- name: refuse_pending
+-- Changes nothing, and is refused (55006) where a trigger of the table still waits.
+ALTER TABLE {table} OWNER TO CURRENT_USER
 
 -- name: left_behind
 -- What the script's role still owns after its schema was taken back: things made elsewhere, temporary ones (they would
@@ -38,7 +52,7 @@ SELECT 'schema' AS kind, n.nspname::text AS object, n.oid::text AS trace
 FROM pg_catalog.pg_namespace AS n
 WHERE n.nspname = %(namespace)s
 UNION ALL
-SELECT 'function', 'tenancy.run_script', p.oid || '/' || p.xmin
+SELECT 'function', 'tenancy.run_script', p.oid || '/' || p.xmin || '/' || coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '')
 FROM pg_catalog.pg_proc AS p
 WHERE p.oid = pg_catalog.to_regprocedure('tenancy.run_script(text)')
 UNION ALL
@@ -92,7 +106,27 @@ WHERE n.nspname = %(namespace)s AND p.prosecdef
 -- name: newest_oid
 -- Whatever a script makes from here on gets a higher one (but for the counter's wrap: then it is refused, not missed).
 WITH home AS (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ANY (%(allowed)s::text[]))
-SELECT greatest((SELECT max(oid) FROM pg_catalog.pg_class), (SELECT max(oid) FROM pg_catalog.pg_proc), (SELECT max(oid) FROM pg_catalog.pg_type)) AS oid,
+SELECT (SELECT max(k.newest) FROM (
+           SELECT max(oid) AS newest FROM pg_catalog.pg_class
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_proc
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_type
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_namespace
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_constraint
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_trigger
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_rewrite
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_policy
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_statistic_ext
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_collation
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_conversion
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_operator
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_opclass
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_opfamily
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_cast
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_config
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_dict
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_parser
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_template
+       ) AS k) AS oid,
        array(
            SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace IN (SELECT oid FROM home)
            UNION ALL SELECT p.oid FROM pg_catalog.pg_proc AS p WHERE p.pronamespace IN (SELECT oid FROM home)
@@ -148,6 +182,29 @@ FROM mine, LATERAL (
     UNION ALL
     SELECT 'schema ' || n.nspname, n.xmin, n.cmin::text
     FROM pg_catalog.pg_namespace AS n WHERE n.nspname <> ALL (%(allowed)s::text[])
+    UNION ALL
+    -- What some statements write without a lock that tells: rights on columns, dictionaries, statistics and their like.
+    SELECT 'column ' || a.attrelid::pg_catalog.regclass::text || '.' || a.attname, a.xmin, a.cmin::text
+    FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid WHERE c.relnamespace NOT IN (SELECT oid FROM allowed)
+    UNION ALL
+    SELECT pg_catalog.pg_describe_object(k.classid, k.oid, 0), k.xmin, k.version
+    FROM (
+        SELECT e.tableoid AS classid, e.oid, e.stxnamespace AS namespace, e.xmin, e.cmin::text AS version FROM pg_catalog.pg_statistic_ext AS e
+        UNION ALL SELECT d.tableoid, d.oid, d.dictnamespace, d.xmin, d.cmin::text FROM pg_catalog.pg_ts_dict AS d
+        UNION ALL SELECT f.tableoid, f.oid, f.cfgnamespace, f.xmin, f.cmin::text FROM pg_catalog.pg_ts_config AS f
+        UNION ALL SELECT 'pg_catalog.pg_ts_config'::pg_catalog.regclass, f.oid, f.cfgnamespace, m.xmin, m.cmin::text
+                  FROM pg_catalog.pg_ts_config_map AS m JOIN pg_catalog.pg_ts_config AS f ON f.oid = m.mapcfg
+        UNION ALL SELECT o.tableoid, o.oid, o.collnamespace, o.xmin, o.cmin::text FROM pg_catalog.pg_collation AS o
+        UNION ALL SELECT v.tableoid, v.oid, v.connamespace, v.xmin, v.cmin::text FROM pg_catalog.pg_conversion AS v
+        UNION ALL SELECT r.tableoid, r.oid, r.oprnamespace, r.xmin, r.cmin::text FROM pg_catalog.pg_operator AS r
+        UNION ALL SELECT s.tableoid, s.oid, s.opcnamespace, s.xmin, s.cmin::text FROM pg_catalog.pg_opclass AS s
+        UNION ALL SELECT y.tableoid, y.oid, y.opfnamespace, y.xmin, y.cmin::text FROM pg_catalog.pg_opfamily AS y
+        UNION ALL SELECT k.tableoid, k.oid, k.connamespace, k.xmin, k.cmin::text FROM pg_catalog.pg_constraint AS k
+        UNION ALL SELECT g.tableoid, g.oid, c.relnamespace, g.xmin, g.cmin::text FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
+        UNION ALL SELECT w.tableoid, w.oid, c.relnamespace, w.xmin, w.cmin::text FROM pg_catalog.pg_rewrite AS w JOIN pg_catalog.pg_class AS c ON c.oid = w.ev_class
+        UNION ALL SELECT y.tableoid, y.oid, c.relnamespace, y.xmin, y.cmin::text FROM pg_catalog.pg_policy AS y JOIN pg_catalog.pg_class AS c ON c.oid = y.polrelid
+    ) AS k
+    WHERE k.namespace NOT IN (SELECT oid FROM allowed)
     UNION ALL
     -- Whatever its kind: all that is made in, or moved to, a schema depends on it.
     SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0), d.xmin, d.cmin::text
