@@ -234,7 +234,8 @@ class DataIntegrityValidator:
     async def _constraints(self, transaction: Transaction, tenant: Tenant) -> tuple[int, list[Finding]]:
         rows = await unvalidated(transaction, tenant.namespace)
         return 1, [
-            Finding(row["kind"], "error", f"{row['object']}: {row['name']}", "is not enforced: never checked for every row, failed, or switched off") for row in rows
+            Finding(row["kind"], "error", f"{row['object']}: {row['name']}", "is not enforced: never checked for every row, failed, or switched off")
+            for row in rows
         ]
 
     async def _references(self, transaction: Transaction, tables: dict[str, Table]) -> tuple[int, list[Finding]]:

@@ -228,3 +228,11 @@ def test_any_records_come_back_as_they_were_written(source, rows, end, quoting, 
     found, rejects = read(source(text.getvalue().encode()), block_bytes=block)
     assert found == {number: tuple(row) for number, row in enumerate(rows, start=1) if len(row) == 3}
     assert list(rejects) == [number for number, row in enumerate(rows, start=1) if len(row) != 3]
+
+
+@pytest.mark.parametrize("start", [b"", b"\xef\xbb\xbf"])
+@pytest.mark.parametrize("text", [b"\xef\xbb\xbfkey,2", b'"\xef\xbb\xbfkey",2', b"\xef\xbb\xbf\xef\xbb\xbfkey,2", b"k,2"])
+def test_a_mark_within_the_text_is_text(source, start, text):
+    rows, rejects = read(source(start + b"a,b\n" + text + b"\n\xef\xbb\xbfother,3\n"))
+    assert rows == {1: (text.decode().split(",")[0].strip('"'), "2"), 2: ("\ufeffother", "3")}
+    assert rejects == {}

@@ -19,6 +19,16 @@ def write(folder: Path, **files: bytes) -> Path:
     return folder
 
 
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="a system without pipes in its files")
+def test_a_pipe_is_not_waited_for(tmp_path):
+    os.mkfifo(tmp_path / "a.csv")
+    for path in (tmp_path / "a.csv", tmp_path):
+        with pytest.raises(SourceMissing, match="no regular file"):
+            open_sources(path)
+    with pytest.raises(SourceMissing, match="no regular file"):
+        open_sources(Path("/dev/zero"))
+
+
 def test_a_file_is_one_source(tmp_path):
     folder = write(tmp_path, one=b"a\n1\n")
     (source,) = open_sources(folder / "one.csv")

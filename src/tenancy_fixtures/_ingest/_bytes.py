@@ -56,6 +56,10 @@ class Utf8Stream:
         """Give the file back."""
         self._file.close()
 
+    def put_mark(self) -> None:
+        """Go on with a byte order mark, for a parser that drops one: without it, it would drop the text's own."""
+        self._ahead = _UTF8_BOM + self._ahead
+
     def end_with(self, tail: bytes) -> None:
         """Let ``tail`` follow the file's last byte."""
         if self._ended:

@@ -123,6 +123,7 @@ class _Pass:
     def frames(self) -> Iterator[RawFrame]:
         self._stream = stream = Utf8Stream(self.source, self.encoding)
         self.width = len(_take_header(self.source, stream, self.delimiter))
+        stream.put_mark()
         # A record of our own at the end, one cell too wide: if the parser does not report it, it was swallowed by a
         # quote that is never closed.
         stream.end_with(("\n" + self.delimiter.join([self._mark] * (self.width + 1)) + "\n").encode())

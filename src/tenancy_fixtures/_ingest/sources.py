@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import stat
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -124,6 +125,9 @@ def _names(files: list[Path]) -> list[str]:
 
 def _open(name: str, path: Path) -> FileSource:
     try:
+        # Opening a pipe waits for somebody who writes to it; a device may never end.
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise SourceMissing(f"{name} is no regular file", source=name, hint="Save it to a file first.")
         with path.open("rb") as file:
             found = os.fstat(file.fileno())
             size = file.seek(0, 2)
