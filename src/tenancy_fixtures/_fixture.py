@@ -239,7 +239,9 @@ class _Execution:
         if not report.ok:
             findings = [finding.to_dict() for finding in report.findings if finding.severity == "error"]
             listed = "; ".join(f"{item['object']}: {item['message']}" for item in findings[:5])
-            raise ValidationFailed(f"{fixture.name}: {what} found {len(findings)} errors: {listed}", findings=findings)
+            more = f" … and {len(findings) - 5} more" if len(findings) > 5 else ""  # noqa: PLR2004 - as many as are listed
+            how_many = f"{len(findings)} error{'' if len(findings) == 1 else 's'}"
+            raise ValidationFailed(f"{fixture.name}: {what} found {how_many}: {listed}{more}", findings=findings)
 
     async def _record_failure(self, run: Run, error: BaseException) -> None:
         if isinstance(error, TenancyError):

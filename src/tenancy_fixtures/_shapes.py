@@ -360,7 +360,7 @@ class RunReport(Shape):
         return _of(cls, {**content, **nested})
 
     def __repr__(self) -> str:
-        rows = f", {self.written} rows written" if self.datasets else ""
+        rows = f", {self.written} row{'' if self.written == 1 else 's'} written" if self.datasets else ""
         return f"<RunReport {self.operation} of {self.tenant_id!r}: {self.state.value}{rows}, {self.seconds:.2f} s>"
 
 

@@ -80,7 +80,7 @@ class ConfigFixture(BaseFixture):
         if not removed:
             return []
         context.note(AuditAction.CONFIG_DROPPED, versions=removed)
-        return [Step(self.name, "drop", f"{removed} versions")]
+        return [Step(self.name, "drop", f"{removed} version{'' if removed == 1 else 's'}")]
 
     async def _current(self, context: FixtureContext) -> tuple[int, dict[str, Any] | None]:
         if context.tenant is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -80,7 +81,8 @@ class Journal:
 
     async def fail(self, run: Run, uid: UUID | None, error: BaseException, report: RunReport) -> None:
         """Write down that the work was rolled back and why, in a transaction of its own."""
-        facts = error.to_dict() if isinstance(error, TenancyError) else {"error": type(error).__name__}
+        name = "Interrupted" if isinstance(error, (asyncio.CancelledError, KeyboardInterrupt)) else type(error).__name__
+        facts = error.to_dict() if isinstance(error, TenancyError) else {"error": name}
         async with self._database.transaction(tenant=run.tenant_id, role=run.role) as transaction:
             ended = await transaction.run("journal.fail", run_id=run.run_id, uid=uid, error=plain(facts), report=report.to_dict())
             if not ended:

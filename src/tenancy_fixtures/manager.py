@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from .config_fixtures import ConfigFixture
 from .data_loaders import DataLoader
-from .exceptions import TenantNotFound
+from .exceptions import IdempotencyConflict, TenantNotFound
 from .packs import Pack
 from .runtime import Runtime
 from .schema_fixtures import SchemaFixture
@@ -82,12 +82,19 @@ class FixtureManager:
         :raises InvalidTenantId: the id cannot be a tenant's.
         :raises TenantExists: the name is taken, and ``exist_ok`` is not given.
         :raises PackError: a template or the schema's script is at fault; nothing was kept.
+        :raises IdempotencyConflict: the key was used for something else, or for this tenant before it was dropped.
         """
         fixture = TenantFixture(tenant_id, tier=tier, features=features, limits=limits, labels=labels, exist_ok=exist_ok)
         await self.apply(
             fixture, SchemaFixture(), ConfigFixture(config), tenant_id=tenant_id, operation="create_tenant", idempotency_key=idempotency_key
         )
-        return await self.get_tenant(tenant_id)
+        try:
+            return await self.get_tenant(tenant_id)
+        except TenantNotFound:
+            if idempotency_key is None:
+                raise
+            hint = "Use a new key to make it again."
+            raise IdempotencyConflict(f"the tenant that idempotency key {idempotency_key!r} made was dropped", tenant=tenant_id, hint=hint) from None
 
     async def load_fixtures(
         self,
@@ -161,7 +168,8 @@ class FixtureManager:
         await self.get_tenant(tenant_id)
         fixtures = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
         facts: dict[str, Any] = {"backwards": True, "dry_run": dry_run, "listener": self._listener}
-        return await run(await self._runtime(), self.pack, Operation("drop_tenant", tenant_id, fixtures, **facts))
+        # What goes is known from the database: a pack that is no more in order must not keep a tenant.
+        return await run(await self._runtime(), self._pack or Pack.default(), Operation("drop_tenant", tenant_id, fixtures, **facts))
 
     async def get_tenant(self, tenant_id: str) -> Tenant:
         """A tenant as the registry has it.

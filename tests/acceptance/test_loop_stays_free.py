@@ -119,5 +119,5 @@ async def test_a_load_that_is_cancelled_leaves_nothing(acme: FixtureManager, sta
         with pytest.raises(asyncio.CancelledError):
             await load
         assert state.snapshot() == before
-        assert (state.last_run()["state"], state.last_run()["error"]) == ("failed", {"error": "CancelledError"})
+        assert (state.last_run()["state"], state.last_run()["error"]) == ("failed", {"error": "Interrupted"})
     assert (await acme.load_fixtures("acme", datasets=["users"])).dataset("users").stored == 200

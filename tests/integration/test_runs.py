@@ -129,6 +129,9 @@ async def test_the_key_of_a_new_tenant_stands_for_its_configuration_too(opened):
     assert (await opened.create_tenant("acme", config={"a": 1}, idempotency_key="k")).tenant_id == "acme"
     with pytest.raises(IdempotencyConflict):
         await opened.create_tenant("acme", config={"a": 2}, idempotency_key="k")
+    await opened.drop_tenant("acme")
+    with pytest.raises(IdempotencyConflict, match="was dropped"):
+        await opened.create_tenant("acme", config={"a": 1}, idempotency_key="k")
 
 
 async def test_the_key_of_a_run_that_failed_may_be_used_again(opened, look):

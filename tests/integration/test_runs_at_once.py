@@ -123,7 +123,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing_and_a_usable_pool(opened, 
     assert look.marks() == []
     assert busy(look) == []
     (row,) = look.runs()
-    assert (row["state"], row["error"]) == ("failed", {"error": "CancelledError"})
+    assert (row["state"], row["error"]) == ("failed", {"error": "Interrupted"})
     await asyncio.gather(*(apply(opened, Mark(), tenant=f"t{number}") for number in range(11)))
     assert len(look.marks()) == 11
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from .database import Transaction
 
 _LEFT_TRANSACTION = frozenset({"2D000", "3B001"})
+_LISTED = 5  # names that an error tells
 _NO_RIGHT = frozenset({"42501"})
 
 
@@ -141,15 +142,20 @@ class _Watch:
 async def _refuse_escape(transaction: Transaction, escapes: Sequence[str], namespace: str, file: str) -> None:
     if escapes:
         hint = "A script may only touch its own schema and the pack's shared_schemas. Nothing of it was kept."
-        raise ScriptEscaped(f"{file} reaches outside the schema {namespace}: {', '.join(escapes[:5])}", file=file, hint=hint)
+        raise ScriptEscaped(f"{file} reaches outside the schema {namespace}: {_some(escapes)}", file=file, hint=hint)
     definers = await transaction.all("script.security_definers", namespace=namespace)
     if definers:
-        names = ", ".join(row["object"] for row in definers[:5])
+        names = _some([row["object"] for row in definers])
         raise ScriptEscaped(
             f"{file} makes SECURITY DEFINER functions: {names}",
             file=file,
             hint="They would run with the rights of all tenants' owner. Use SECURITY INVOKER.",
         )
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" … and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+    return f"{', '.join(names[:_LISTED])}{more}"
 
 
 def _explain(error: psycopg.Error, text: str, file: str) -> TenancyError:

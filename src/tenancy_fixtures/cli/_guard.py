@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import traceback
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,8 @@ _INTERRUPTED = "Interrupted. What was not committed is rolled back."
 def guarded(command: Any, arguments: Sequence[str]) -> int:
     """Run a command with these arguments and give its exit code."""
     as_json = "--json" in _options(arguments)
+    # The pool logs each connection that it gives up; what came of it is told by the command.
+    logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
     try:
         # Not standalone: the exit codes and the form of errors are ours.
         code = command.main(args=list(arguments), prog_name="tenancy", standalone_mode=False)

@@ -234,8 +234,7 @@ async def _contents(work: Work, tenant: "Tenant") -> dict[str, Any]:
 
 def _run_facts(row: dict[str, Any]) -> dict[str, Any]:
     error = row.get("error") or {}
-    name = error.get("error")
-    return {**row, "error": "Interrupted" if name == "CancelledError" else name, "message": error.get("message")}
+    return {**row, "error": error.get("error"), "message": error.get("message")}
 
 
 def _show(facts: dict[str, Any]) -> None:
