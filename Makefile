@@ -2,13 +2,16 @@
 #
 #   PYTHON        the interpreter for .venv (3.9 or newer; python3)
 #   PYTHON39      the interpreter of the floor lane (else the first python3.9 on PATH or under pyenv root that runs)
-#   PYTEST_FLAGS  further options for pytest, such as  -x  or  tests/unit
+#   PYTEST_FLAGS  further options for pytest, such as  -x  or  tests/unit; "-n 0" runs one test at a time
 #
 # Paths are relative throughout: make would split an absolute one at its blanks.
 
 PYTHON ?= python3
 PYTEST_FLAGS ?=
 DEMO_FLAGS ?=
+
+# Tests at once: half of them wait for a server or a process at any time.
+PARALLEL := -n auto --maxprocesses 4 --dist worksteal
 
 SHELL := /bin/sh
 .SUFFIXES:
@@ -25,11 +28,11 @@ demo: environment ## create and seed two tenants in a real PostgreSQL, and show 
 	@.venv/bin/python -m tenancy_fixtures demo $(DEMO_FLAGS)
 
 test: environment ## run the suite, on the embedded PostgreSQL unless TENANCY_TEST_DATABASE_URL names another
-	@.venv/bin/python -m pytest $(PYTEST_FLAGS)
+	@.venv/bin/python -m pytest $(PARALLEL) $(PYTEST_FLAGS)
 
 test-floor: environment-floor ## the same suite on Python 3.9 with the oldest packages, PostgreSQL 15 and Redis 7
 	@: "$${TENANCY_TEST_DATABASE_URL:?names the PostgreSQL 15 of the floor lane}" "$${TENANCY_TEST_REDIS_URL:?names the Redis 7 of the floor lane}"
-	@.venv-floor/bin/python -m pytest $(PYTEST_FLAGS)
+	@.venv-floor/bin/python -m pytest $(PARALLEL) $(PYTEST_FLAGS)
 
 check: environment ## lint, formatting, types and the layers contract
 	.venv/bin/python -m ruff check

@@ -137,7 +137,8 @@ async def test_one_that_takes_too_long(loaded: FixtureManager, settings: Setting
                 await manager.validate("acme")
             assert time.monotonic() - began < 5
             working = (
-                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state <> 'idle' AND pid NOT IN (pg_backend_pid(), %s)"
+                "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND backend_type = 'client backend'"
+                " AND state <> 'idle' AND pid NOT IN (pg_backend_pid(), %s)"
             )
             assert state.value(working, holder.info.backend_pid) == 0
             assert raised.value.tenant == "acme"

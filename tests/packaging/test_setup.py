@@ -14,6 +14,12 @@ NINE = 'case "$*" in *version_info*) echo 3.9 ;; esac\n'
 REFUSES = 'echo "python3.9: command not found" >&2; exit 127\n'
 
 
+def make(goal: str, python: object) -> subprocess.CompletedProcess[str]:
+    """The Makefile as a user's shell would run it, whatever make runs the suite: its variables say that it is a part of another."""
+    environment = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL", "MAKEOVERRIDES")}
+    return subprocess.run(["make", goal, f"PYTHON={python}"], cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+
+
 def program(path: Path, body: str) -> Path:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text("#!/bin/sh\n" + body)
@@ -85,14 +91,14 @@ class TestEnvironment:
             'case "$*" in *environment.py*) echo reached ;; *) shift; exec '
             f'"{sys.executable}" -c "import sys; sys.version_info = (3, 8); $*" ;; esac\n',
         )
-        done = subprocess.run(["make", "environment", f"PYTHON={old}"], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = make("environment", old)
         assert done.returncode != 0
         assert "Python 3.9 or newer is needed" in done.stderr
         assert "reached" not in done.stdout
 
     @pytest.mark.parametrize("name", ["no-such-python", "ls"])
     def test_the_makefile_says_in_one_line_that_there_is_no_such_python(self, name):
-        done = subprocess.run(["make", "demo", f"PYTHON={name}"], cwd=ROOT, capture_output=True, text=True, check=False)
+        done = make("demo", name)
         assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
         assert f"PYTHON={name} is no Python that runs here" in done.stderr
         assert "make PYTHON=python3.11 demo" in done.stderr
