@@ -194,7 +194,13 @@ class DatasetLoad:
         self._context.tracker.count(f"read {self.dataset.name}", frame.records, frame.bytes)
 
     def _facts(self, tally: _Tally, stream: FrameStream) -> dict[str, Any]:
-        return {"read": tally.read, "rejects": tally.rejected, "listed_rejects": tally.listed, "ignored_columns": stream.ignored_columns}
+        return {
+            "read": tally.read,
+            "rejects": tally.rejected,
+            "listed_rejects": tally.listed,
+            "ignored_columns": stream.ignored_columns,
+            "notes": stream.notes,
+        }
 
     def _stored(self, stats: Sequence[WriteStats]) -> dict[str, Any]:
         own = next(item for item in stats if item.table == self.dataset.own.table)

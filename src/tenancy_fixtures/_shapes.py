@@ -238,6 +238,7 @@ class DatasetReport(Shape):
     or found there unchanged), ``duplicates`` those whose key came before, ``conflicts`` the duplicates that differ
     from the first. ``tables`` tells what was written, derived tables included. ``skipped`` is true where the ledger
     knows the content already: then ``read`` and the rest are those of the load that stored it and nothing is written.
+    ``notes`` say what was guessed of the sources.
     """
 
     dataset: str
@@ -251,6 +252,7 @@ class DatasetReport(Shape):
     tables: tuple[TableReport, ...] = ()
     sources: tuple[str, ...] = ()
     ignored_columns: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     listed_rejects: tuple[Reject, ...] = ()
 
     @property
@@ -371,6 +373,7 @@ def dataset_report(content: Mapping[str, Any]) -> DatasetReport:
         "listed_rejects": tuple(_of(Reject, item) for item in content["listed_rejects"]),
         "sources": tuple(content["sources"]),
         "ignored_columns": tuple(content["ignored_columns"]),
+        "notes": tuple(content.get("notes", ())),
     }
     return _of(DatasetReport, {**content, **nested})
 

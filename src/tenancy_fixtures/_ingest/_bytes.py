@@ -37,10 +37,7 @@ class Utf8Stream:
         self._ended = False
         self.consumed = 0
         self.holds_nul = False
-        try:
-            self._file = source.path.open("rb")
-        except OSError as error:
-            raise missing(source.name, error) from error
+        self._file = source.open()
         try:
             self._ahead = self._fill(_CHUNK).removeprefix(_UTF8_BOM)
         except BaseException:

@@ -192,12 +192,12 @@ def _can_be_left(target: Target, column: Column, mapping: ColumnMapping, *, ever
 def _missing(dataset: Dataset, source: str, wanted: list[tuple[str, ...]], header: Header, *, others: int, partly: bool) -> ColumnMissing:
     more = f"; nor are all columns in {others} more of the sources" if others else ""
     why = " Other sources of the dataset have it, so that its default cannot be stored." if partly else ""
-    hint = f"{_describe(header, _read_names(dataset), dataset.source.delimiter)}{why}"
+    hint = f"{_describe(header, read_names(dataset), dataset.source.delimiter)}{why}"
     listed = ", ".join(" or ".join(map(repr, names)) for names in wanted)
     return ColumnMissing(f"{source} has no column {listed}{more}", source=source, column=wanted[0][0], hint=hint)
 
 
-def _describe(header: Header, known: set[str], delimiter: str) -> str:
+def _describe(header: Header, known: frozenset[str], delimiter: str) -> str:
     """What is in a first line, where it is a header: a file without one would show a record here."""
     if not known.isdisjoint(header):
         return f"It has: {', '.join(header)}."
@@ -230,7 +230,7 @@ def _constant(target: Target, column: Column, mapping: ColumnMapping, cast: Cast
 
 
 def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]:
-    read = _read_names(dataset)
+    read = read_names(dataset)
     ignored: dict[str, None] = {}
     for source, header in headers.items():
         extra = [name for name in header if name not in read]
@@ -241,6 +241,6 @@ def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]
     return tuple(ignored)
 
 
-def _read_names(dataset: Dataset) -> set[str]:
+def read_names(dataset: Dataset) -> frozenset[str]:
     """All names under which the dataset would find a column in a source."""
-    return {name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names}
+    return frozenset(name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names)

@@ -6,7 +6,7 @@ import hashlib
 import os
 import stat
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from .._shapes import Shape
 from ..exceptions import SourceEmpty, SourceMalformed, SourceMissing
@@ -31,6 +31,16 @@ class FileSource(Shape):
     path: Path
     size: int
     modified_ns: int = 0
+
+    def open(self) -> BinaryIO:
+        """The bytes of the source, from the first on.
+
+        :raises SourceMissing: it has gone, or may not be read any more.
+        """
+        try:
+            return self.path.open("rb")
+        except OSError as error:
+            raise missing(self.name, error) from error
 
 
 def open_sources(path: Path, *, suffixes: Sequence[str] = SUFFIXES) -> tuple[FileSource, ...]:
@@ -141,7 +151,7 @@ def _open(name: str, path: Path) -> FileSource:
 def _digest_file(source: FileSource) -> tuple[int, bytes]:
     digest, size = hashlib.sha256(), 0
     try:
-        with source.path.open("rb") as file:
+        with source.open() as file:
             for chunk in iter(lambda: file.read(_CHUNK), b""):
                 digest.update(chunk)
                 size += len(chunk)

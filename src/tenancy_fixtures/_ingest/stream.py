@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..constants import FRAME_BYTES
 from .frames import Converter, Frame
-from .mapping import compile_dataset
-from .readers import read_csv, read_header
+from .mapping import compile_dataset, read_names
+from .readers import open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -39,13 +39,11 @@ class FrameStream:
     """A synchronous iterator of :class:`Frame`; made for one thread at a time. Close it, or use it with ``with``."""
 
     def __init__(self, dataset: Dataset, tables: Mapping[str, Table], sources: Sequence[FileSource], *, checks: bool, block_bytes: int) -> None:
-        origin = dataset.source
         self._sources = tuple(sources)
-        self._format = {"delimiter": origin.delimiter, "encoding": origin.encoding}
         self._block_bytes = block_bytes
-        self.headers: dict[str, Header] = {
-            source.name: read_header(source, delimiter=origin.delimiter, encoding=origin.encoding) for source in self._sources
-        }
+        wanted = read_names(dataset)
+        self._readers = [open_reader(source, dataset.source, wanted) for source in self._sources]
+        self.headers: dict[str, Header] = {source.name: reader.header for source, reader in zip(self._sources, self._readers)}
         self._plan = compile_dataset(dataset, tables, self.headers, checks=checks)
         self._starts: list[int] = []
         self._frames = self._read()
@@ -59,6 +57,11 @@ class FrameStream:
     def ignored_columns(self) -> tuple[str, ...]:
         """Source columns that no target reads."""
         return self._plan.ignored
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of the sources, in words."""
+        return tuple(dict.fromkeys(note for reader in self._readers for note in reader.notes))
 
     @property
     def schemas(self) -> dict[str, pa.Schema]:
@@ -98,10 +101,9 @@ class FrameStream:
 
     def _read(self) -> Generator[Frame, None, None]:
         converter, offset = Converter(self._plan), 0
-        for source in self._sources:
+        for source, reader in zip(self._sources, self._readers):
             self._starts.append(offset)
-            header = self.headers[source.name]
-            for raw in read_csv(source, block_bytes=self._block_bytes, **self._format):
-                frame = converter.apply(raw, source=source.name, header=header, offset=self._starts[-1])
+            for raw in reader.frames(self._block_bytes):
+                frame = converter.apply(raw, source=source.name, header=reader.header, offset=self._starts[-1])
                 offset += frame.records
                 yield frame

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenancy_fixtures._ingest import _bytes, open_sources, readers
-from tenancy_fixtures._ingest.readers import read_csv, read_header
+from tenancy_fixtures._ingest import _bytes, _csv, open_sources
+from tenancy_fixtures._ingest._csv import read_csv, read_header
 from tenancy_fixtures.exceptions import PackInvalid, SourceEmpty, SourceMalformed, SourceUndecodable
 
 SHARED = Path(os.environ["TENANCY_REAL_DATA"]) if os.environ.get("TENANCY_REAL_DATA") else Path(__file__).parents[3] / "shared" / "data"
@@ -96,7 +96,7 @@ def test_a_record_larger_than_a_block(source):
 
 
 def test_a_record_larger_than_the_limit(source, monkeypatch):
-    monkeypatch.setattr(readers, "MAX_RECORD_BYTES", 1024)
+    monkeypatch.setattr(_csv, "MAX_RECORD_BYTES", 1024)
     with pytest.raises(SourceMalformed) as caught:
         read(source(b"a,b\n1,2\n3," + b"x" * 5000 + b"\n4,5\n"), block_bytes=64)
     assert (caught.value.source, caught.value.record) == ("x.csv", 2)
