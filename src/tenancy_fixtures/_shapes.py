@@ -335,8 +335,8 @@ class RunReport(Shape):
 
     @property
     def written(self) -> int:
-        """Rows inserted or updated, over all datasets; none where the run failed, since everything was taken back."""
-        return sum(dataset.written for dataset in self.datasets) if self.state is RunState.SUCCEEDED else 0
+        """Rows inserted or updated, over all datasets; none where the run failed or was a dry one, since everything was taken back."""
+        return sum(dataset.written for dataset in self.datasets) if self.state is RunState.SUCCEEDED and not self.dry_run else 0
 
     def dataset(self, name: str) -> DatasetReport:
         """The report of one dataset; :class:`KeyError` where the run had none of that name."""

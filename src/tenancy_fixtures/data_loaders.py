@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext
-from ._pg.catalog import order_tables, read_tables
+from ._pg.catalog import read_tables, table_order
+from ._reject_log import Budget, RejectTally, write_rejects
 from ._shapes import Step, ValidationReport
 from .audit import AuditAction
 from .exceptions import ConfigurationError, DatasetNotFound
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
 
     from ._dataset_load import DatasetLoad
     from ._pack_models import Dataset
-    from ._shapes import Table
+    from ._shapes import DatasetReport, Table
     from .packs import Pack
 
 
@@ -26,8 +28,10 @@ class DataLoader(BaseFixture):
     """Datasets that a tenant should have.
 
     Without ``datasets`` those named in ``sources`` are meant, and without both all of the pack. ``sources`` puts files of
-    the caller's (a file, a folder, a glob) in the place of the pack's. ``on_error`` is ``"fail"`` or ``"reject"``; each
-    dataset's own rule where it is not given. What the ledger knows already is not read again.
+    the caller's (a file, a folder, a glob) in the place of the pack's. ``on_error`` is ``"fail"`` or ``"reject"``, and
+    ``max_errors`` (records) and ``max_share`` (of all records, 0 to 1) bound what is left out with ``reject``; each dataset's
+    own rule where they are not given. ``rejects_to`` names a file for all bad records, as NDJSON. What the ledger knows
+    already is not read again.
     """
 
     name: ClassVar[str] = "data"
@@ -35,18 +39,31 @@ class DataLoader(BaseFixture):
     role: ClassVar[str] = "loader"
 
     def __init__(
-        self, datasets: Iterable[str] | None = None, *, sources: Mapping[str, str | Path] | None = None, on_error: str | None = None
+        self,
+        datasets: Iterable[str] | None = None,
+        *,
+        sources: Mapping[str, str | Path] | None = None,
+        on_error: str | None = None,
+        max_errors: int | None = None,
+        max_share: float | None = None,
+        rejects_to: str | Path | None = None,
     ) -> None:
         if on_error not in (None, "fail", "reject"):
             raise ConfigurationError(f"on_error cannot be {on_error!r}", hint="It is fail or reject.")
         self.sources = {name: Path(path) for name, path in (sources or {}).items()}
         self.datasets = None if datasets is None else tuple(dict.fromkeys([*datasets, *self.sources]))
         self.on_error = on_error
+        self.max_errors = max_errors
+        self.max_share = max_share
+        self.rejects_to = None if rejects_to is None else Path(rejects_to)
+        Budget(reject=True, max_errors=max_errors, max_share=max_share)  # says at once what is wrong with them
 
     @property
     def arguments(self) -> dict[str, Any]:
         """What was asked for: an idempotency key stands for these."""
-        return {"datasets": self.datasets, "sources": {name: str(path) for name, path in self.sources.items()}, "on_error": self.on_error}
+        sources = {name: str(path) for name, path in self.sources.items()}
+        budget = {"on_error": self.on_error, "max_errors": self.max_errors, "max_share": self.max_share}
+        return {"datasets": self.datasets, "sources": sources, **budget}
 
     async def validate(self, context: FixtureContext) -> ValidationReport:
         """See that the tenant has the tables and columns that the datasets fill."""
@@ -58,23 +75,15 @@ class DataLoader(BaseFixture):
         return ValidationReport(self.name, len(self._chosen(context.pack)), tuple(findings))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
-        """Say for each dataset whether it would be loaded or is there already; every record is checked, none is written."""
-        tables = await read_tables(context.transaction.connection, context.existing.namespace)
-        steps = []
-        for load in self._loads(context, tables):
-            report = await load.look()
-            context.datasets.append(report)
-            action = "skip" if report.skipped else "load"
-            steps.append(Step(self.name, action, report.dataset, {"read": report.read, "rejects": report.rejects}))
-        return steps
+        """Say for each dataset what a load would write; everything is tried, and the dry run's transaction takes it back."""
+        await self._load(context)
+        return [Step(self.name, "skip" if report.skipped else "load", report.dataset, _outlook(report)) for report in context.datasets]
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Load the datasets in order of references."""
-        tables = await read_tables(context.transaction.connection, context.existing.namespace)
+        await self._load(context)
         steps = []
-        for load in self._loads(context, tables):
-            report = await load.run()
-            context.datasets.append(report)
+        for report in context.datasets:
             if report.skipped:
                 steps.append(Step(self.name, "skip", report.dataset, {"digest": report.digest}))
                 continue
@@ -83,11 +92,22 @@ class DataLoader(BaseFixture):
             context.note(AuditAction.DATASET_LOADED, dataset=report.dataset, digest=report.digest, **facts)
         return steps
 
+    async def _load(self, context: FixtureContext) -> None:
+        # Here, so that everything but a load works without the data engine.
+        from ._load import load_all
+
+        groups = self._groups(context, await read_tables(context.transaction.connection, context.existing.namespace))
+        try:
+            await load_all(context, groups)
+        finally:
+            if self.rejects_to is not None:
+                await asyncio.to_thread(write_rejects, self.rejects_to, [load.tally for group in groups for load in group])
+
     async def rollback(self, context: FixtureContext) -> Sequence[Step]:
         """Remove the rows whose keys the sources hold, in reverse order, and forget them in the ledger."""
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         steps = []
-        for load in reversed(self._loads(context, tables)):
+        for load in reversed([load for group in self._groups(context, tables) for load in group]):
             removed = await load.remove()
             if removed:
                 steps.append(Step(self.name, "unload", load.dataset.name, {"removed": removed}))
@@ -98,17 +118,37 @@ class DataLoader(BaseFixture):
         names = self.datasets if self.datasets is not None else tuple(self.sources) or None
         return list(pack.manifest.datasets) if names is None else [pack.dataset(name) for name in names]
 
-    def _loads(self, context: FixtureContext, tables: Mapping[str, Table]) -> list[DatasetLoad]:
-        """The loads in order of references between the tables that they fill."""
-        # Here, so that everything but a load works without the data engine.
+    def _groups(self, context: FixtureContext, tables: Mapping[str, Table]) -> list[list[DatasetLoad]]:
+        """The loads in order of references between the tables that they fill; those in a circle are one group."""
         from ._dataset_load import DatasetLoad
 
-        position = {name: number for number, name in enumerate(order_tables(tables))}
-        chosen = sorted(self._chosen(context.pack), key=lambda dataset: max(position.get(target.table, 0) for target in dataset.targets))
-        return [
-            DatasetLoad(context, dataset, tables, self.sources.get(dataset.name, context.pack.folder / dataset.source.path), self.on_error)
-            for dataset in chosen
-        ]
+        order = table_order(tables)
+        position = {name: number for number, name in enumerate(order.names)}
+        circle = {name: members[0] for members in order.cycles for name in members}
+        groups: dict[str, list[DatasetLoad]] = {}
+        for dataset in sorted(self._chosen(context.pack), key=lambda dataset: max(position.get(target.table, 0) for target in dataset.targets)):
+            path = self.sources.get(dataset.name, context.pack.folder / dataset.source.path)
+            tally = RejectTally(dataset.name, keep_all=self.rejects_to is not None)
+            load = DatasetLoad(context, dataset, tables, path, self._budget(dataset), tally)
+            groups.setdefault(_circle_of(dataset, circle), []).append(load)
+        return list(groups.values())
+
+    def _budget(self, dataset: Dataset) -> Budget:
+        max_errors = dataset.max_errors if self.max_errors is None else self.max_errors
+        max_share = dataset.max_share if self.max_share is None else self.max_share
+        return Budget((self.on_error or dataset.on_error) == "reject", max_errors, max_share)
+
+
+def _circle_of(dataset: Dataset, circle: Mapping[str, str]) -> str:
+    """A name for the circle of tables that a dataset fills a part of; its own where there is none."""
+    return next((f"circle {circle[target.table]}" for target in dataset.targets if target.table in circle), f"dataset {dataset.name}")
+
+
+def _outlook(report: DatasetReport) -> dict[str, Any]:
+    if report.skipped:
+        return {"read": report.read, "rejects": report.rejects}
+    written = {"insert": sum(table.inserted for table in report.tables), "update": sum(table.updated for table in report.tables)}
+    return {"read": report.read, **written, "duplicates": report.duplicates, "rejects": report.rejects}
 
 
 class SpotifyDataLoader(DataLoader):

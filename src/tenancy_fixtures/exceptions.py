@@ -230,7 +230,13 @@ class ColumnMissing(SourceError):
 
 
 class DataRejected(TenancyError, Terminal):
-    """Records broke the rules and nothing was loaded; ``rejects`` lists them, ``count`` counts them."""
+    """Records broke the rules and nothing was loaded; ``rejects`` lists them, ``count`` counts them.
+
+    ``ordinals`` are the places (from 1) in the stream of records of those that the database refused: a load leaves them out
+    of its next attempt.
+    """
+
+    ordinals: tuple[int, ...] = ()
 
     def __init__(self, message: str, *, rejects: Sequence[Reject] = (), **facts: Any) -> None:
         super().__init__(message, **facts)

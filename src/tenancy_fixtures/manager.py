@@ -96,13 +96,16 @@ class FixtureManager:
             hint = "Use a new key to make it again."
             raise IdempotencyConflict(f"the tenant that idempotency key {idempotency_key!r} made was dropped", tenant=tenant_id, hint=hint) from None
 
-    async def load_fixtures(
+    async def load_fixtures(  # noqa: PLR0913 - each is a choice of the caller's own
         self,
         tenant_id: str,
         datasets: Iterable[str] | None = None,
         *,
         sources: Mapping[str, str | Path] | None = None,
         on_error: str | None = None,
+        max_errors: int | None = None,
+        max_share: float | None = None,
+        rejects_to: str | Path | None = None,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> RunReport:
@@ -110,14 +113,16 @@ class FixtureManager:
 
         Without ``datasets`` those named in ``sources`` are loaded, and without both all of the pack. ``sources`` puts
         files of the caller's (a file, a folder, a glob) in the place of the pack's. ``on_error`` is ``"fail"`` or
-        ``"reject"``; the dataset's own rule where it is not given. A record that only the database can refuse (a reference
-        that leads nowhere, a value that another row has) ends the load either way.
+        ``"reject"``, which leaves bad records out: at most ``max_errors`` of them, and at most ``max_share`` (0 to 1) of all;
+        the dataset's own rule where they are not given. ``rejects_to`` names a file that lists every bad record as NDJSON,
+        whether the load succeeds or not.
 
         :raises TenantNotFound: nobody has the name.
         :raises DataRejected: records broke the rules; ``rejects`` lists them, nothing was kept.
         :raises SourceError: a file is missing or cannot be read as what it should be.
         """
-        loader = DataLoader(datasets, sources=sources, on_error=on_error)
+        budget: dict[str, Any] = {"on_error": on_error, "max_errors": max_errors, "max_share": max_share}
+        loader = DataLoader(datasets, sources=sources, rejects_to=rejects_to, **budget)
         return await self.apply(loader, tenant_id=tenant_id, operation="load_fixtures", dry_run=dry_run, idempotency_key=idempotency_key)
 
     async def apply(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import pytest
@@ -9,7 +11,7 @@ import pytest
 from tenancy_fixtures import FixtureManager
 from tenancy_fixtures import exceptions as errors
 from tenancy_fixtures.constants import MAX_LISTED_REJECTS
-from tests.acceptance.support import SECRET, USERS, State, as_csv, failing, user
+from tests.acceptance.support import SECRET, USERS, State, as_csv, failing, of_tracks, track, user
 
 pytestmark = pytest.mark.anyio
 
@@ -107,7 +109,9 @@ async def test_without_validation_the_rules_are_left_to_the_database(acme: Fixtu
     async with FixtureManager(settings.with_changes(data_validation=False)) as manager:
         with failing(state, errors.DataRejected) as found:
             await manager.load_fixtures("acme", sources={"users": mixed})
-        assert sorted((item.record, item.rule) for item in found[0].rejects) == [(5, "type"), (7, "cells"), (9, "not_null")]
+        assert sorted((item.record, item.rule) for item in found[0].rejects) == [
+            *[(2, "check"), (4, "check"), (5, "type"), (7, "cells"), (9, "not_null")],
+        ]
         rewrite(mixed, user(1), user(2, plan="none"))
         with failing(state, errors.DataRejected) as found:
             await manager.load_fixtures("acme", sources={"users": mixed})
@@ -122,8 +126,98 @@ async def test_duplicates_are_no_rejects(acme: FixtureManager, state: State, tmp
     assert state.value("SELECT display_name FROM t_acme.users WHERE handle = 'user1'") == SECRET
 
 
-async def test_what_only_the_database_refuses_ends_the_load(acme: FixtureManager, state: State, tmp_path: Path):
-    (tmp_path / "users.csv").write_text(as_csv(USERS, [user(1), user(2, email="USER1@example.com"), user(3)]))
+# Each breaks another rule that only the database knows: two unique indexes, a check of its own.
+REFUSED = {2: {"email": "USER1@example.com"}, 5: {"locale": "xx"}, 6: {"email": "USER4@example.com"}, 8: {"locale": "xx"}}
+
+
+@pytest.fixture
+def refused(state: State, acme: FixtureManager, tmp_path: Path) -> Path:
+    state.run("ALTER TABLE t_acme.users ADD CONSTRAINT no_secrets CHECK (locale <> 'xx')")
+    (tmp_path / "refused.csv").write_text(as_csv(USERS, [user(number, **REFUSED.get(number, {})) for number in range(1, 11)]))
+    return tmp_path / "refused.csv"
+
+
+async def test_what_only_the_database_refuses_is_left_out_too(acme: FixtureManager, state: State, refused: Path):
+    report = (await acme.load_fixtures("acme", sources={"users": refused}, on_error="reject")).dataset("users")
+    assert (report.read, report.stored, report.rejects, report.lost, report.written) == (10, 6, 4, 0, 6)
+    assert sorted((item.record, item.column, item.rule) for item in report.listed_rejects) == [
+        *[(2, "email", "unique"), (5, None, "check"), (6, "email", "unique"), (8, None, "check")],
+    ]
+    assert {row["handle"] for row in state.rows("SELECT handle FROM t_acme.users")} == {f"user{number}" for number in (1, 3, 4, 7, 9, 10)}
+
+
+async def test_what_only_the_database_refuses_is_found_as_a_whole(acme: FixtureManager, state: State, refused: Path):
     with failing(state, errors.DataRejected) as found:
-        await acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv"}, on_error="reject")
-    assert [(item.record, item.column, item.rule) for item in found[0].rejects] == [(2, "email", "unique")]
+        await acme.load_fixtures("acme", sources={"users": refused})
+    assert sorted((item.record, item.rule) for item in found[0].rejects) == [(2, "unique"), (5, "check"), (6, "unique"), (8, "check")]
+    assert found[0].count == 4
+    assert state.last_run()["report"]["datasets"][0]["rejects"] == 4
+
+
+@pytest.mark.parametrize(
+    ("budget", "allowed"), [({"max_errors": 5}, True), ({"max_errors": 4}, False), ({"max_share": 0.5}, True), ({"max_share": 0.49}, False)]
+)
+async def test_a_budget(acme: FixtureManager, state: State, mixed: Path, budget: dict[str, float], allowed: bool):
+    if allowed:
+        report = await acme.load_fixtures("acme", sources={"users": mixed}, on_error="reject", **budget)
+        assert report.dataset("users").rejects == 5
+        return
+    with failing(state, errors.DataRejected) as found:
+        await acme.load_fixtures("acme", sources={"users": mixed}, on_error="reject", **budget)
+    assert found[0].count == 5
+    assert "raise the budget" in found[0].hint
+
+
+@pytest.mark.parametrize(
+    ("budget", "allowed"), [({"max_errors": 4}, True), ({"max_errors": 3}, False), ({"max_share": 0.4}, True), ({"max_share": 0.39}, False)]
+)
+async def test_a_budget_counts_what_the_database_refuses(acme: FixtureManager, state: State, refused: Path, budget: dict[str, float], allowed: bool):
+    if allowed:
+        assert (await acme.load_fixtures("acme", sources={"users": refused}, on_error="reject", **budget)).dataset("users").rejects == 4
+        return
+    with failing(state, errors.DataRejected) as found:
+        await acme.load_fixtures("acme", sources={"users": refused}, on_error="reject", **budget)
+    assert found[0].count == 4
+
+
+@pytest.mark.parametrize("wrong", [{"max_errors": -1}, {"max_share": 1.5}])
+async def test_a_budget_that_is_none(acme: FixtureManager, wrong: dict[str, float]):
+    with pytest.raises(errors.ConfigurationError, match="cannot be"):
+        await acme.load_fixtures("acme", on_error="reject", **wrong)
+
+
+@pytest.mark.parametrize("on_error", ["reject", "fail"])
+async def test_all_bad_records_in_a_file(acme: FixtureManager, state: State, tmp_path: Path, on_error: str):
+    """More than a report lists, the reader's and the database's, and no value of any."""
+    many = MAX_LISTED_REJECTS + 10
+    spoilt = [user(number, plan=SECRET) for number in range(many)]
+    (tmp_path / "users.csv").write_text(as_csv(USERS, [*spoilt, user(many), user(many + 1, email=f"USER{many}@example.com")]))
+    target = tmp_path / "rejects.ndjson"
+    load = acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv"}, on_error=on_error, rejects_to=target)
+    if on_error == "reject":
+        assert (await load).dataset("users").rejects == many + 1
+    else:
+        with pytest.raises(errors.DataRejected) as raised:
+            await load
+        assert (raised.value.count, len(raised.value.rejects)) == (many + 1, MAX_LISTED_REJECTS)
+    lines = [json.loads(line) for line in target.read_text(encoding="utf-8").splitlines()]
+    assert [(line["record"], line["rule"]) for line in lines] == [*((number, "one_of") for number in range(1, many + 1)), (many + 2, "unique")]
+    assert set(lines[0]) == {"dataset", "source", "record", "line", "column", "rule", "message"}
+    assert SECRET not in target.read_text(encoding="utf-8")
+    assert sorted(os.listdir(tmp_path)) == ["rejects.ndjson", "users.csv"]  # noqa: PTH208 - a list of names
+
+
+async def test_a_file_for_rejects_that_cannot_be(acme: FixtureManager, state: State, mixed: Path, tmp_path: Path):
+    with failing(state, errors.ConfigurationError) as found:
+        await acme.load_fixtures("acme", sources={"users": mixed}, on_error="reject", rejects_to=tmp_path / "nowhere" / "rejects.ndjson")
+    assert "rejects cannot be written" in found[0].message
+
+
+async def test_the_bad_records_of_all_datasets_are_found(acme: FixtureManager, state: State, mixed: Path, tmp_path: Path):
+    """The first that fails ends the writing; the rest is read to the end."""
+    tracks = of_tracks(track(1), track(2, duration_ms=SECRET))(tmp_path)
+    with failing(state, errors.DataRejected) as found:
+        await acme.load_fixtures("acme", sources={"users": mixed, "tracks": tracks})
+    assert {(item.source, item.record) for item in found[0].rejects} == {("users.csv", record) for record in (2, 4, 5, 7, 9)} | {("tracks.csv", 2)}
+    assert found[0].count == 6
+    assert {item["dataset"]: item["rejects"] for item in state.last_run()["report"]["datasets"]} == {"users": 5, "tracks": 1}

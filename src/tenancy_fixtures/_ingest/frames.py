@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,8 @@ from .checks import find_broken
 from .uuids import UuidMaker, hyphenated
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import pyarrow as pa
 
     from .mapping import ColumnPlan, Input, Plan, TargetPlan
@@ -58,9 +61,13 @@ class Frame:
 
 @dataclass
 class Converter:
-    """Applies a plan to the frames of one source after another; ids that come back are hashed once."""
+    """Applies a plan to the frames of one source after another; ids that come back are hashed once.
+
+    ``left_out`` are ordinals, ascending, of records that are counted as bad without being looked at.
+    """
 
     plan: Plan
+    left_out: Sequence[int] = ()
     _uuids: UuidMaker = field(default_factory=UuidMaker)
     _derived: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
     _schemas: dict[str, pa.Schema] = field(default_factory=dict)
@@ -69,8 +76,10 @@ class Converter:
         """The typed frame of a frame of text; ``offset`` counts the records of the sources before this one."""
         work = _Work(raw, header, source, self._uuids)
         made = [work.make(target) for target in self.plan.targets]
-        good = work.good()
         numbers = raw.numbers + offset
+        if self.left_out and len(numbers):
+            work.leave_out(numbers.is_in(self._left_out_between(numbers[0], numbers[-1])))
+        good = work.good()
         numbers = numbers if good is None else numbers.filter(good)
         ordinals = numbers.to_arrow()
         targets = {}
@@ -85,6 +94,9 @@ class Converter:
             targets[target.table] = TargetFrame(target.table, self._as_arrow(target, kept), target.text_columns, ordinals)
         rejects = tuple(sorted([*raw.rejects, *work.rejects], key=lambda reject: reject.record))
         return Frame(source, raw.records, raw.records - len(numbers), rejects, raw.bytes, targets)
+
+    def _left_out_between(self, first: int, last: int) -> list[int]:
+        return list(self.left_out[bisect_left(self.left_out, first) : bisect_right(self.left_out, last)])
 
     def _new_keys(self, target: TargetPlan, rows: pl.DataFrame) -> pl.Series:
         """Which derived rows come for the first time, as far as is remembered; the writer takes out what still comes twice."""
@@ -123,6 +135,10 @@ class _Work:
     def good(self) -> pl.Series | None:
         """The mask of records without a fault; ``None`` where all are."""
         return None if self._bad is None else ~self._bad
+
+    def leave_out(self, mask: pl.Series) -> None:
+        """These records are bad, and somebody else has said why."""
+        self._bad = mask if self._bad is None else self._bad | mask
 
     def make(self, target: TargetPlan) -> pl.DataFrame:
         """The rows of one target, faulty ones included; their faults are noted."""
@@ -183,6 +199,6 @@ class _Work:
                 self._note(cells.is_null(), "not_null", item.found(self._header) or str(item), "expected a value")
 
     def _note(self, mask: pl.Series, rule: str, column: str | None, message: str) -> None:
-        self._bad = mask if self._bad is None else self._bad | mask
+        self.leave_out(mask)
         for record in self._raw.numbers.filter(mask):
             self._rejects[Reject(self._source, record, rule, column, message)] = None

@@ -22,25 +22,42 @@ if TYPE_CHECKING:
 
 
 def read_dataset(
-    dataset: Dataset, tables: Mapping[str, Table], sources: Sequence[FileSource], *, checks: bool = True, block_bytes: int = FRAME_BYTES
+    dataset: Dataset,
+    tables: Mapping[str, Table],
+    sources: Sequence[FileSource],
+    *,
+    checks: bool = True,
+    block_bytes: int = FRAME_BYTES,
+    left_out: frozenset[int] = frozenset(),
 ) -> FrameStream:
     """Open a dataset's sources and compile its mapping for them; records are read when the stream is iterated.
 
     ``tables`` are the target tables by name, as the catalogue has them. ``checks=False`` leaves out the dataset's
-    rules; casts, and the columns that must have a value, stay. ``block_bytes`` is how much is parsed at once.
+    rules; casts, and the columns that must have a value, stay. ``block_bytes`` is how much is parsed at once. ``left_out``
+    are records, by their place in the stream, that are bad for a reason that is not looked for here.
 
     :raises ColumnMissing, SourceMalformed, PackInvalid: the mapping does not fit the sources or the tables.
     :raises SourceMissing, SourceEmpty, SourceUndecodable: a header cannot be read; while iterating, a record cannot.
     """
-    return FrameStream(dataset, tables, sources, checks=checks, block_bytes=block_bytes)
+    return FrameStream(dataset, tables, sources, checks=checks, block_bytes=block_bytes, left_out=left_out)
 
 
 class FrameStream:
     """A synchronous iterator of :class:`Frame`; made for one thread at a time. Close it, or use it with ``with``."""
 
-    def __init__(self, dataset: Dataset, tables: Mapping[str, Table], sources: Sequence[FileSource], *, checks: bool, block_bytes: int) -> None:
+    def __init__(
+        self,
+        dataset: Dataset,
+        tables: Mapping[str, Table],
+        sources: Sequence[FileSource],
+        *,
+        checks: bool,
+        block_bytes: int,
+        left_out: frozenset[int],
+    ) -> None:
         self._sources = tuple(sources)
         self._block_bytes = block_bytes
+        self._left_out = sorted(left_out)
         wanted = read_names(dataset)
         self._readers = [open_reader(source, dataset.source, wanted) for source in self._sources]
         self.headers: dict[str, Header] = {source.name: reader.header for source, reader in zip(self._sources, self._readers)}
@@ -100,7 +117,7 @@ class FrameStream:
         self.close()
 
     def _read(self) -> Generator[Frame, None, None]:
-        converter, offset = Converter(self._plan), 0
+        converter, offset = Converter(self._plan, self._left_out), 0
         for source, reader in zip(self._sources, self._readers):
             self._starts.append(offset)
             for raw in reader.frames(self._block_bytes):

@@ -24,7 +24,7 @@ _REFUSED = (psycopg.DataError, psycopg.IntegrityError, psycopg.ProgrammingError,
 _CAN_ASK = 160_000
 
 # Bad records that halving looks for before it gives up counting: each costs some twenty short statements.
-_HALVING_LIMIT = 100
+_HALVING_LIMIT = 1000
 
 
 async def cast_stage(target: Target, stage: sql.Identifier) -> None:

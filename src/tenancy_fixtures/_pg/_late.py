@@ -21,7 +21,7 @@ from ._write import Outcome, move_sequences
 from .sql import compose, identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .._shapes import ForeignKey
     from ._put_back import Part
@@ -77,6 +77,9 @@ class DirectWay:
     def sent(self, records: Numbers) -> None:
         """Note which records the next rows of the heap came from."""
         self._numbers.add(records)
+
+    async def defer(self, later: Collection[tuple[str, str]], /) -> None:
+        """Nothing waits: the references are off."""
 
     # --- when all rows are there ---------------------------------------------------------------------------------------
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any, Callable
 import psycopg
 from psycopg import errors, sql
 
-from .. import constants
 from .._shapes import Reject
 from ..exceptions import DataRejected
 from ._target import column, listed, paired, trusted
@@ -21,7 +20,8 @@ if TYPE_CHECKING:
     from .._shapes import ForeignKey
     from ._target import Target
 
-LIMIT = sql.Literal(constants.MAX_LISTED_REJECTS)
+# Records that one question names: a load leaves them out and tries again, so a thousand at a time would be many times.
+LIMIT = sql.Literal(100_000)
 
 _RULES = {"23502": "not_null", "23503": "reference", "23505": "unique", "23514": "check", "23P01": "exclusion", "22001": "length"}
 _MESSAGES = {
@@ -60,7 +60,10 @@ def rejected(
     how_many = f"{total} record{'' if total == 1 else 's'} of" if total else "records of"
     where = f"{f', column {named}' if named else ''}{f', constraint {constraint}' if constraint else ''}"
     text = f"{how_many} table {target.table.name!r} broke a rule of the database: {_MESSAGES[rule]}{where}"
-    return DataRejected(text, rejects=rejects, count=total, rule=rule, table=target.table.name, column_name=named, constraint=constraint)
+    facts = {"rule": rule, "table": target.table.name, "column_name": named, "constraint": constraint, "dataset": target.dataset}
+    error = DataRejected(text, rejects=rejects, count=total, **facts)
+    error.ordinals = tuple(numbers)
+    return error
 
 
 def from_copy(target: Target, error: psycopg.Error, number: Callable[[int], int]) -> DataRejected | None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
+from ..constants import MAX_LISTED_REJECTS
 from ..exceptions import RowsLost
 from . import _rejects
 from ._casts import cast_stage
@@ -16,7 +17,7 @@ from ._write import Outcome, move_sequences
 from .sql import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .._shapes import ForeignKey
     from ._late import DirectWay
@@ -43,6 +44,7 @@ class StagedWay:
         self.copy_statement = "copy_in"
         self.record_column: str | None = target.record
         self._rows = _rejects.Rows(self.relation, target.record, int)
+        self._deferred: list[ForeignKey] = []
         if bare is not None:
             bare.named_by(self._rows)
 
@@ -60,6 +62,25 @@ class StagedWay:
 
     def sent(self, records: Numbers) -> None:
         """Nothing to note: the staging table has each row's record number."""
+
+    async def defer(self, later: Collection[tuple[str, str]]) -> None:
+        """Let references to tables that are written after this one wait until :meth:`settle`.
+
+        :raises psycopg.errors.InsufficientPrivilege: the role may not change the table.
+        """
+        table = self.target.table
+        for key in table.foreign_keys:
+            if (key.target_schema, key.target_table) not in later or "INITIALLY DEFERRED" in key.definition:
+                continue
+            self._deferred.append(key)
+            if "DEFERRABLE" in key.definition:
+                await self.target.run("set_deferred", constraints=identifier(key.schema, key.name))
+            else:
+                await self._alter(key, "defer_reference")
+
+    async def _alter(self, key: ForeignKey, statement: str) -> None:
+        async with self.target.as_owner():
+            await self.target.run(statement, table=self.target.name, name=identifier(key.name))
 
     async def complete(self, sent: int) -> Outcome:
         """Cast, take the duplicates out, and write what differs.
@@ -118,7 +139,7 @@ class StagedWay:
             is_twice=equal(target.key, "s", "twice"),
             conflict=differing(target.beside_key, "s", "t"),
             record=column(target.record),
-            limit=_rejects.LIMIT,
+            limit=sql.Literal(MAX_LISTED_REJECTS),
         )
 
     async def _compare(self) -> dict[str, Any]:
@@ -157,9 +178,15 @@ class StagedWay:
         table = self.target.table
         constraints = [(key.name, key.definition) for key in table.foreign_keys]
         constraints += [(index.constraint, index.definition) for index in table.indexes if index.constraint]
+        waiting = {key.name for key in self._deferred}
         for name, definition in constraints:
-            if "INITIALLY DEFERRED" in definition:
+            if "INITIALLY DEFERRED" in definition or name in waiting:
                 await self._check_now(identifier(table.schema, name))
+        for key in self._deferred:
+            if "DEFERRABLE" in key.definition:
+                await self.target.run("set_immediate", constraints=identifier(key.schema, key.name))
+            else:
+                await self._alter(key, "stop_deferring")
 
     async def _check_now(self, constraint: sql.Identifier) -> None:
         try:

@@ -41,7 +41,8 @@ class Target:
     """A table, the columns that are written, the key that says which rows are the same, and on which connection.
 
     ``text_columns`` come as text and are cast by the server. ``as_owner`` makes a context in which the connection may do
-    DDL on the table; ``locate`` turns a record number into source and record for the list of rejects.
+    DDL on the table; ``locate`` turns a record number into source and record for the list of rejects. ``dataset`` is what
+    errors call the load; ``lasting`` is False where all of it will be taken back.
     """
 
     connection: AsyncConnection[Any] = field(repr=False)
@@ -51,6 +52,8 @@ class Target:
     text_columns: frozenset[str] = frozenset()
     as_owner: Callable[[], AbstractAsyncContextManager[None]] = field(default=as_we_are, repr=False)
     locate: Locate = field(default=no_source, repr=False)
+    dataset: str | None = None
+    lasting: bool = True
 
     def __post_init__(self) -> None:
         problem = self._problem()

@@ -11,7 +11,7 @@ from ._target import column
 from .sql import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from .._shapes import ForeignKey
     from ._records import Numbers
@@ -42,6 +42,9 @@ class Way(Protocol):
     def sent(self, records: Numbers) -> None:
         """These records' rows have arrived."""
 
+    async def defer(self, later: Collection[tuple[str, str]]) -> None:
+        """References to these tables (schema, name) lead to rows that are not there yet: check them in :meth:`settle`."""
+
     async def complete(self, sent: int) -> Outcome:
         """All rows are there: make them the table's, and check all but references."""
 
@@ -55,8 +58,10 @@ class Way(Protocol):
 async def move_sequences(target: Target) -> None:
     """Move what numbers the written columns past the numbers that were written; upwards only.
 
-    Like every call of a sequence this outlives a rollback, which does no harm.
+    Like every call of a sequence this outlives a rollback, which does no harm; where nothing is to last it is left undone.
     """
+    if not target.lasting:
+        return
     numbers = [item.name for item in target.written if item.type.name in ("int2", "int4", "int8", "numeric")]
     found: list[dict[str, Any]] = await target.rows("sequences", {"table": target.regclass, "columns": numbers})
     for item in found:

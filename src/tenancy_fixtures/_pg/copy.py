@@ -162,17 +162,19 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     late_indexes: bool = True,
     as_owner: Callable[[], AbstractAsyncContextManager[None]] = as_we_are,
     locate: Locate = no_source,
+    dataset: str | None = None,
+    lasting: bool = True,
 ) -> TableWriter:
     """Begin to write ``columns`` of a table; rows with the same ``key`` are the same row.
 
     ``text_columns`` come as text and are cast by the server, which needs staging. ``late_indexes`` says that the load is
     large enough to gain from taking indexes off, which is done only where the table is empty, is an ordinary one without
     row-level security, triggers and rules, and ``as_owner`` may do DDL on it. The table stays locked until the
-    transaction ends.
+    transaction ends. ``dataset`` is what errors call the load; ``lasting=False`` says that all of it will be taken back.
 
     :raises PackInvalid: the columns, the key and the table do not go together.
     """
-    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), as_owner, locate)
+    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), as_owner, locate, dataset, lasting)
     way = await cancelled_once(_choose(target, late_indexes=late_indexes))
     return TableWriter(way, batch_size)
 
@@ -190,8 +192,11 @@ async def finish_all(writers: Sequence[TableWriter]) -> list[WriteStats]:
 
 
 async def _finish_all(writers: list[TableWriter]) -> list[WriteStats]:
-    outcomes = [await writer.complete() for writer in writers]
     peers = [writer.route for writer in writers]
+    names = [(way.target.table.schema, way.target.table.name) for way in peers]
+    for number, way in enumerate(peers, start=1):
+        await way.defer(set(names[number:]) - {names[number - 1]})
+    outcomes = [await writer.complete() for writer in writers]
     return [await writer.settle(peers, outcome) for writer, outcome in zip(writers, outcomes)]
 
 

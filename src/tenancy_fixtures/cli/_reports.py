@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 # Where a load took longer than this many seconds, somebody will want to know what took the time.
 LONG_LOAD: Final = 5.0
 
-_SUMS: Final = ("read", "stored", "duplicates", "rejects", "lost", "written")
+_SUMS: Final = ("read", "stored", "duplicates", "rejects", "lost")
 
 
 def sums(report: RunReport) -> dict[str, int]:
@@ -21,7 +21,7 @@ def sums(report: RunReport) -> dict[str, int]:
     rows = {
         name: sum(getattr(table, name) for item in report.datasets if not item.skipped for table in item.tables) for name in ("inserted", "updated")
     }
-    return {**{name: sum(getattr(item, name) for item in report.datasets) for name in _SUMS}, **rows}
+    return {**{name: sum(getattr(item, name) for item in report.datasets) for name in _SUMS}, "written": report.written, **rows}
 
 
 def show_steps(report: RunReport) -> None:

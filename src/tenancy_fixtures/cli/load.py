@@ -1,6 +1,7 @@
 """``tenancy load``: datasets into a tenant."""
 
 from enum import Enum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
@@ -40,6 +41,18 @@ def load(
             show_default=False,
         ),
     ] = None,
+    max_errors: Annotated[
+        Optional[int], typer.Option(min=0, metavar="N", help="With reject: fail all the same when more than N records are bad.", show_default=False)
+    ] = None,
+    max_share: Annotated[
+        Optional[float],
+        typer.Option(
+            min=0, max=1, metavar="SHARE", help="With reject: fail when more than this share of all records (0 to 1) is bad.", show_default=False
+        ),
+    ] = None,
+    rejects: Annotated[
+        Optional[Path], typer.Option(metavar="FILE", help="Write every bad record to this file, as NDJSON: where it is and what is wrong with it.")
+    ] = None,
     phases: Annotated[bool, typer.Option("--phases", help="Show what took how long. A long load shows it anyway, and --json always has it.")] = False,
     dry_run: DryRun = False,
     idempotency_key: IdempotencyKey = None,
@@ -52,6 +65,7 @@ def load(
     TenantUtils.check_id(tenant)
     datasets, sources = _chosen(dataset or [])
     facts: dict[str, Any] = {"sources": sources, "on_error": on_error.value if on_error else None, "dry_run": dry_run}
+    facts.update(max_errors=max_errors, max_share=max_share, rejects_to=rejects)
     settings = settings_for(context, pack)
     report = run(lambda: _load(settings, tenant, {"datasets": datasets or None, **facts, "idempotency_key": idempotency_key}))
     if as_json:

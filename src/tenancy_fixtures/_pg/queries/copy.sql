@@ -186,6 +186,12 @@ JOIN pg_namespace n ON n.oid = r.relnamespace
 WHERE o.contype = 'f' AND o.conparentid = 0 AND (o.conrelid = %(table)s::regclass OR o.confrelid = %(table)s::regclass)
 ORDER BY o.conrelid, o.conname
 
+-- name: defer_reference
+ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED
+
+-- name: stop_deferring
+ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE
+
 -- name: drop_constraint
 ALTER TABLE {table} DROP CONSTRAINT {name}
 
