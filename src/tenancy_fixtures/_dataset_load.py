@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._ahead import OneAhead
 from ._ingest import content_digest, open_sources, read_dataset, refuse_changed
-from ._pg.copy import EncodedFrame, TableWriter, WriteStats, open_writer
+from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
 from ._pg.remove import open_remover
 from ._shapes import DatasetReport, TableReport, dataset_report
@@ -54,6 +54,7 @@ class DatasetLoad:
         self._path = path
         self._sources: Sequence[FileSource] = ()
         self._stream: FrameStream | None = None
+        self._books: list[KeyBook] = []
         self._bare = True
 
     # --- before the first attempt ---------------------------------------------------------------------------------------
@@ -86,6 +87,8 @@ class DatasetLoad:
             await self._open_stream()
             for target in self.dataset.targets:
                 self.writers.append(await self._open_writer(target))
+            if self.dataset.sync:
+                await self._open_books()
 
     def close(self) -> None:
         """Give the open file back."""
@@ -96,7 +99,7 @@ class DatasetLoad:
 
     async def _open_stream(self) -> FrameStream:
         self.tally.start_again()
-        self.writers = []
+        self.writers, self._books = [], []
         self._stream = await asyncio.to_thread(self._read)
         return self._stream
 
@@ -108,6 +111,17 @@ class DatasetLoad:
         facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run)
         columns = stream.schemas[target.table].names
         return await open_writer(transaction.connection, self._tables[target.table], columns, target.key, **facts)
+
+    async def _open_books(self) -> None:
+        """Remember whose rows are there; children come first, since their rows must go before those that they refer to."""
+        own = [writer for writer, target in zip(self.writers, self.dataset.targets) if not target.derived]
+        self._books = [KeyBook(writer.route, self._context.existing.uid, self.dataset.name) for writer in reversed(own)]
+        for book in self._books:
+            await book.open()
+
+    def books(self) -> Sequence[KeyBook]:
+        """What has to be taken out of the tables; nothing where records were left out, since theirs might be the rows that are missing."""
+        return () if self.tally.rejected else self._books
 
     async def transfer(self) -> None:
         """Read, encode and send every record, each frame beside the next.
@@ -166,7 +180,9 @@ class DatasetLoad:
         """
         own = next(item for item in self.stats if item.table == self.dataset.own.table)
         stored: dict[str, Any] = {"stored": own.inserted + own.updated + own.unchanged, "duplicates": own.duplicates, "conflicts": own.conflicts}
-        self.report = replace(self.report, **self._facts(self._reading), **stored, tables=tuple(map(_table_report, self.stats)))
+        removed = {book.table: book.removed for book in self._books}
+        tables = tuple(_table_report(item, removed.get(item.table, 0)) for item in self.stats)
+        self.report = replace(self.report, **self._facts(self._reading), **stored, tables=tables)
         self._account()
         with self.named():
             await self._enter_ledger()
@@ -271,5 +287,5 @@ def _encode(writer: TableWriter, frame: Frame, table: str) -> EncodedFrame:
     return writer.encode(target.table, target.record_numbers)
 
 
-def _table_report(stats: WriteStats) -> TableReport:
-    return TableReport(stats.table, stats.inserted, stats.updated, stats.unchanged)
+def _table_report(stats: WriteStats, removed: int) -> TableReport:
+    return TableReport(stats.table, stats.inserted, stats.updated, stats.unchanged, removed)

@@ -96,7 +96,7 @@ async def _attempt(context: FixtureContext, loads: Sequence[DatasetLoad]) -> Non
 async def _finish(context: FixtureContext, loads: Sequence[DatasetLoad]) -> None:
     names = ", ".join(load.dataset.name for load in loads)
     with loads[0].named(), context.tracker.phase(f"integrity {names}"):
-        stats = iter(await finish_all([writer for load in loads for writer in load.writers]))
+        stats = iter(await finish_all([writer for load in loads for writer in load.writers], [book for load in loads for book in load.books()]))
     for load in loads:
         load.stats = [next(stats) for _ in load.writers]
 

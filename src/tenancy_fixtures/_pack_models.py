@@ -109,6 +109,7 @@ class Dataset(Model):
         "error", description="What to do with source columns that no target reads; ignored ones are listed in the report."
     )
     on_error: Literal["fail", "reject"] = "fail"
+    sync: bool = Field(False, description="Rows that the dataset has put there, and no longer has, are removed. Rows of others never are.")
     max_errors: Optional[int] = Field(None, ge=0, description="Bad records that `reject` may leave out; more of them fail the load.")
     max_share: Optional[float] = Field(None, ge=0, le=1, description="The share of all records that `reject` may leave out, from 0 to 1.")
 

@@ -223,11 +223,12 @@ class TableReport(Shape):
     inserted: int = 0
     updated: int = 0
     unchanged: int = 0
+    deleted: int = 0
 
     @property
     def written(self) -> int:
-        """Rows that were inserted or updated."""
-        return self.inserted + self.updated
+        """Rows that were inserted, updated or deleted."""
+        return self.inserted + self.updated + self.deleted
 
 
 @dataclass(frozen=True)
@@ -262,7 +263,7 @@ class DatasetReport(Shape):
 
     @property
     def written(self) -> int:
-        """Rows inserted or updated by this run, over all tables."""
+        """Rows inserted, updated or deleted by this run, over all tables."""
         return 0 if self.skipped else sum(table.written for table in self.tables)
 
     def to_dict(self) -> dict[str, Any]:
@@ -335,7 +336,7 @@ class RunReport(Shape):
 
     @property
     def written(self) -> int:
-        """Rows inserted or updated, over all datasets; none where the run failed or was a dry one, since everything was taken back."""
+        """Rows inserted, updated or deleted, over all datasets; none where the run failed or was a dry one, since everything was taken back."""
         return sum(dataset.written for dataset in self.datasets) if self.state is RunState.SUCCEEDED and not self.dry_run else 0
 
     def dataset(self, name: str) -> DatasetReport:

@@ -147,7 +147,8 @@ def _circle_of(dataset: Dataset, circle: Mapping[str, str]) -> str:
 def _outlook(report: DatasetReport) -> dict[str, Any]:
     if report.skipped:
         return {"read": report.read, "rejects": report.rejects}
-    written = {"insert": sum(table.inserted for table in report.tables), "update": sum(table.updated for table in report.tables)}
+    kinds = {"insert": "inserted", "update": "updated", "delete": "deleted"}
+    written = {name: sum(getattr(table, kind) for table in report.tables) for name, kind in kinds.items()}
     return {"read": report.read, **written, "duplicates": report.duplicates, "rejects": report.rejects}
 
 

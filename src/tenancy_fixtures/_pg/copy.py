@@ -24,6 +24,7 @@ from ._encode import EncodedFrame, FrameEncoder, travels_binary
 from ._late import DirectWay
 from ._records import number_at
 from ._stage import StagedWay
+from ._sync import KeyBook
 from ._target import Locate, Target, as_we_are, listed, no_source
 from .sql import compose
 
@@ -38,7 +39,7 @@ if TYPE_CHECKING:
     from ._records import Numbers
     from ._write import Outcome, Way
 
-__all__ = ["EncodedFrame", "TableWriter", "WriteStats", "finish_all", "open_writer", "travels_binary"]
+__all__ = ["EncodedFrame", "KeyBook", "TableWriter", "WriteStats", "finish_all", "open_writer", "travels_binary"]
 
 
 @dataclass(frozen=True)
@@ -179,24 +180,27 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     return TableWriter(way, batch_size)
 
 
-async def finish_all(writers: Sequence[TableWriter]) -> list[WriteStats]:
+async def finish_all(writers: Sequence[TableWriter], books: Sequence[KeyBook] = ()) -> list[WriteStats]:
     """Finish writers of one transaction together: first every table's rows and keys, then the references between them.
 
     So tables that refer to each other, in a circle too, are checked when all of their rows are there, and a reference that
-    leads nowhere is told with the record that holds it, whichever of the tables had its foreign keys taken off.
+    leads nowhere is told with the record that holds it, whichever of the tables had its foreign keys taken off. ``books``
+    are settled in their order when all rows are there, before the references are looked at.
 
     :raises DataRejected: records that the tables refuse.
     :raises RowsLost: rows counted at two ends of a step differ.
     """
-    return await cancelled_once(_finish_all(list(writers)))
+    return await cancelled_once(_finish_all(list(writers), books))
 
 
-async def _finish_all(writers: list[TableWriter]) -> list[WriteStats]:
+async def _finish_all(writers: list[TableWriter], books: Sequence[KeyBook]) -> list[WriteStats]:
     peers = [writer.route for writer in writers]
     names = [(way.target.table.schema, way.target.table.name) for way in peers]
     for number, way in enumerate(peers, start=1):
         await way.defer(set(names[number:]) - {names[number - 1]})
     outcomes = [await writer.complete() for writer in writers]
+    for book in books:
+        await book.settle()
     return [await writer.settle(peers, outcome) for writer, outcome in zip(writers, outcomes)]
 
 

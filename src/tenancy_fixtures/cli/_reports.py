@@ -8,19 +8,20 @@ from . import _output
 from ._output import counted
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._shapes import DatasetReport, RunReport, ValidationReport
 
 # Where a load took longer than this many seconds, somebody will want to know what took the time.
 LONG_LOAD: Final = 5.0
 
+_WRITTEN: Final = ("inserted", "updated", "deleted")
 _SUMS: Final = ("read", "stored", "duplicates", "rejects", "lost")
 
 
 def sums(report: RunReport) -> dict[str, int]:
     """What became of the records, over all datasets of a run; and the rows, of which a record may make several."""
-    rows = {
-        name: sum(getattr(table, name) for item in report.datasets if not item.skipped for table in item.tables) for name in ("inserted", "updated")
-    }
+    rows = {name: sum(getattr(table, name) for item in report.datasets if not item.skipped for table in item.tables) for name in _WRITTEN}
     return {**{name: sum(getattr(item, name) for item in report.datasets) for name in _SUMS}, "written": report.written, **rows}
 
 
@@ -37,9 +38,11 @@ def show_steps(report: RunReport) -> None:
 
 def show_load(report: RunReport, *, phases: bool = False) -> None:
     """Say what a load did: each dataset, what was left out, the phases where they are asked for or took long, the sum."""
+    # Few datasets remove rows: a column of zeros would only make others wonder.
+    kinds = _WRITTEN if sums(report)["deleted"] else _WRITTEN[:2]
     _output.table(
-        ("Dataset", "Read", "Stored", "Duplicates", "Rejects", "Inserted", "Updated"),
-        [_dataset_row(item) for item in report.datasets],
+        ("Dataset", "Read", "Stored", "Duplicates", "Rejects", *(kind.capitalize() for kind in kinds)),
+        [_dataset_row(item, kinds) for item in report.datasets],
     )
     same = [item.dataset for item in report.datasets if item.skipped]
     if same:
@@ -75,9 +78,9 @@ def show_validation(report: ValidationReport) -> None:
     )
 
 
-def _dataset_row(item: DatasetReport) -> tuple[Any, ...]:
-    inserted, updated = (None if item.skipped else sum(getattr(table, name) for table in item.tables) for name in ("inserted", "updated"))
-    return item.dataset, item.read, item.stored, item.duplicates, item.rejects, inserted, updated
+def _dataset_row(item: DatasetReport, kinds: Sequence[str]) -> tuple[Any, ...]:
+    written = (None if item.skipped else sum(getattr(table, kind) for table in item.tables) for kind in kinds)
+    return item.dataset, item.read, item.stored, item.duplicates, item.rejects, *written
 
 
 def _words(value: Any) -> str:

@@ -92,6 +92,15 @@ CREATE TABLE tenancy.ledger (
 );
 COMMENT ON TABLE tenancy.ledger IS 'What was loaded last into each dataset of a tenant: the same content again is no work.';
 
+CREATE TABLE tenancy.loaded_keys (
+    uid uuid NOT NULL,
+    dataset text NOT NULL,
+    target text NOT NULL,
+    key uuid NOT NULL,
+    PRIMARY KEY (uid, dataset, target, key)
+);
+COMMENT ON TABLE tenancy.loaded_keys IS 'Which rows a dataset with "sync" has put into its tables: digests of their keys. Only these are removed when the dataset drops them.';
+
 CREATE TABLE tenancy.config (
     uid uuid NOT NULL,
     version integer NOT NULL,

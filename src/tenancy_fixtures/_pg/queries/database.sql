@@ -5,6 +5,10 @@ SELECT
     pg_catalog.set_config('role', coalesce(%(role)s, 'none'), true),
     pg_catalog.set_config('tenancy.tenant_id', %(tenant)s, true),
     pg_catalog.set_config('search_path', '', true),
+    -- What a text means as a moment, and what a moment is as text, must not depend on the server's or the login's taste.
+    pg_catalog.set_config('TimeZone', 'UTC', true),
+    pg_catalog.set_config('DateStyle', 'ISO, MDY', true),
+    pg_catalog.set_config('IntervalStyle', 'postgres', true),
     pg_catalog.set_config('lock_timeout', %(lock_timeout)s, true),
     pg_catalog.set_config('statement_timeout', %(statement_timeout)s, true),
     -- Statements over the catalogue look dear to the planner and are cheap: compiling them took up to 200 times as long.

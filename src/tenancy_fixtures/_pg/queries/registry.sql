@@ -58,9 +58,11 @@ ON CONFLICT (uid, dataset) DO UPDATE
 SET digest = excluded.digest, report = excluded.report, run_id = excluded.run_id, loaded_at = now()
 
 -- name: forget_dataset
+WITH forgotten AS (DELETE FROM tenancy.loaded_keys WHERE uid = %(uid)s AND dataset = %(dataset)s)
 DELETE FROM tenancy.ledger WHERE uid = %(uid)s AND dataset = %(dataset)s
 
 -- name: remove_ledger
+WITH forgotten AS (DELETE FROM tenancy.loaded_keys WHERE uid = %(uid)s)
 DELETE FROM tenancy.ledger WHERE uid = %(uid)s
 
 -- name: create_namespace
