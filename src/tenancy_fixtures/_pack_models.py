@@ -83,7 +83,10 @@ class Source(Model):
     """Where a dataset's records are, inside the pack's folder: a file, a folder or a glob."""
 
     path: str
-    format: Literal["csv"] = "csv"
+    format: Literal["auto", "csv", "json", "ndjson", "parquet", "arrow"] = Field(
+        "auto", description="What the files are; by their names and contents where nothing is said."
+    )
+    records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`.")
     encoding: str = "utf-8"
     delimiter: str = Field(",", min_length=1, max_length=1)
 

@@ -32,6 +32,13 @@ RUN_LEASE_SECONDS: Final = 15
 # Bytes of a text source that are parsed at once: some 16,000 records. Larger blocks cost memory and gain nothing.
 FRAME_BYTES: Final = 2 * 1024 * 1024
 
+# A record that does not fit into a block is read with a larger one, up to this; beyond it a quote or a bracket that is
+# never closed is the likelier reason than a record of that size.
+MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
+
+# Values inside each other in JSON. Records of people are some ten deep; a parser that recurses must not meet a million.
+MAX_JSON_DEPTH: Final = 128
+
 # Problems listed in one report; the rest is counted.
 MAX_LISTED_REJECTS: Final = 1000
 

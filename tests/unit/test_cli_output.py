@@ -186,7 +186,17 @@ def report():
 
 
 def test_the_sums_count_records_of_all_datasets_and_rows_of_this_run():
-    assert sums(report()) == {"read": 14, "stored": 11, "duplicates": 2, "rejects": 1, "lost": 0, "written": 9, "inserted": 8, "updated": 1}
+    assert sums(report()) == {
+        "read": 14,
+        "stored": 11,
+        "duplicates": 2,
+        "rejects": 1,
+        "lost": 0,
+        "written": 9,
+        "inserted": 8,
+        "updated": 1,
+        "deleted": 0,
+    }
 
 
 def test_a_load_is_told_dataset_by_dataset(capsys):

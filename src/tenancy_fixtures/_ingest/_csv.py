@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from .._shapes import Reject
-from ..constants import FRAME_BYTES
+from ..constants import FRAME_BYTES, MAX_RECORD_BYTES
 from ..exceptions import PackInvalid, SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
 from ._bytes import Utf8Stream, undecodable
 from .readers import Header, RawFrame
@@ -28,9 +28,6 @@ if TYPE_CHECKING:
     from .._pack_models import Source
     from .sources import FileSource
 
-# A record that does not fit into a block is read again with a larger one, up to this; beyond it a quote that is never
-# closed is the likelier reason than a record of that size.
-MAX_RECORD_BYTES = 64 * 1024 * 1024
 _MAX_HEADER_BYTES = 1024 * 1024
 _GROWTH = 4
 _NUL = "\x00"

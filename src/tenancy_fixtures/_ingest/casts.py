@@ -44,6 +44,7 @@ _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"
 _WORD = "nan|[+-]?inf(?:inity)?"
 _NUMERIC = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _MAX_DIGITS, _MAX_SCALE, _MAX_EXPONENT = 131072, 16383, 1_073_741_822  # of any numeric
+_INTEGER_DIGITS = 30  # more than any integer has
 _HOURS, _SIXTY, _OFFSET_HOURS = 24, 60, 16  # PostgreSQL takes offsets below 16 hours
 _HIGH, _LOW = range(0xD800, 0xDC00), range(0xDC00, 0xE000)  # surrogates
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
@@ -67,6 +68,29 @@ def trimmed(convert: Convert) -> Convert:
 def to_integer(dtype: Any) -> Convert:
     """Whole numbers in range; ``4.0`` is none, as for PostgreSQL."""
     return trimmed(lambda text: text.cast(dtype, strict=False))
+
+
+def to_whole(dtype: Any) -> Convert:
+    """Whole numbers however they are written: ``85.0`` and ``8.5e1`` are one, and ``85.5`` is none."""
+    plain = to_integer(dtype)
+
+    def convert(text: pl.Series) -> pl.Series:
+        values = plain(text)
+        if values.null_count() == text.null_count():
+            return values
+        rest = values.is_null() & text.is_not_null()
+        again = pl.Series([_whole_number(value) for value in text.filter(rest).to_list()], dtype=pl.String).cast(dtype, strict=False)
+        return values.scatter(rest.arg_true(), again)
+
+    return convert
+
+
+def _whole_number(text: str) -> str | None:
+    """The digits of a number that is whole; ``None`` where it is not, or far beyond any integer."""
+    if not re.fullmatch(_NUMERIC, text, re.ASCII):
+        return None
+    number = Decimal(text)
+    return str(int(number)) if abs(number.adjusted()) < _INTEGER_DIGITS and number == number.to_integral_value() else None
 
 
 def to_float(dtype: Any) -> Convert:

@@ -10,6 +10,7 @@ import polars as pl
 
 from .._shapes import Reject
 from .checks import find_broken
+from .typed import as_text, convert_typed
 from .uuids import UuidMaker, hyphenated
 
 if TYPE_CHECKING:
@@ -160,13 +161,18 @@ class _Work:
         return self._values[key]
 
     def _cast(self, column: ColumnPlan, text: pl.Series) -> pl.Series:
-        values = column.cast.convert(text)
+        if text.dtype != pl.String:
+            values = convert_typed(text, column.cast, column.type)
+        elif self._raw.by_record and column.cast.whole is not None:
+            values = column.cast.whole(text)
+        else:
+            values = column.cast.convert(text)
         if values.null_count() > text.null_count():
             self._note(values.is_null() & text.is_not_null(), column.cast.rule, column.label(self._header), f"expected {column.cast.expects}")
         return values
 
     def _uuid(self, column: ColumnPlan, texts: list[pl.Series]) -> pl.Series:
-        ids = self._uuids.make(str(column.uuid_kind), texts)
+        ids = self._uuids.make(str(column.uuid_kind), [as_text(text) for text in texts])
         return ids if column.type == "uuid" or column.cast.kind != "text" else self._cast(column, hyphenated(ids))
 
     def _text(self, item: Input) -> pl.Series:
@@ -174,7 +180,8 @@ class _Work:
         if item not in self._texts:
             text = self._cells(item)
             if item.extract is not None:
-                whole, text = text, text.str.extract(item.extract, 1)
+                whole = as_text(text)
+                text = whole.str.extract(item.extract, 1)
                 if text.null_count() > whole.null_count():
                     self._note(
                         text.is_null() & whole.is_not_null(), "pattern", item.found(self._header), f"expected text that matches {item.extract}"
@@ -183,11 +190,18 @@ class _Work:
         return self._texts[item]
 
     def _cells(self, item: Input) -> pl.Series:
-        name = item.found(self._header)
-        if name is None:
+        names = [name for name in item.names if name in self._positions]
+        if not names:
             return pl.Series([None], dtype=pl.String).new_from_index(0, self._raw.cells.height)
-        cells = self._raw.cells[self._positions[name]]
-        if not item.nulls:
+        cells = self._without_nulls(item, self._raw.cells[self._positions[names[0]]])
+        for name in names[1:] if self._raw.by_record else ():
+            # Each record has fields of its own: what this one calls otherwise.
+            other = self._without_nulls(item, self._raw.cells[self._positions[name]])
+            cells = pl.select(pl.coalesce(cells, other)).to_series()
+        return cells
+
+    def _without_nulls(self, item: Input, cells: pl.Series) -> pl.Series:
+        if not item.nulls or cells.dtype != pl.String:
             return cells
         empty = cells == item.nulls[0] if len(item.nulls) == 1 else cells.is_in(list(item.nulls))
         return cells if not empty.any() else pl.select(pl.when(~empty).then(cells)).to_series()
@@ -200,5 +214,7 @@ class _Work:
 
     def _note(self, mask: pl.Series, rule: str, column: str | None, message: str) -> None:
         self.leave_out(mask)
-        for record in self._raw.numbers.filter(mask):
-            self._rejects[Reject(self._source, record, rule, column, message)] = None
+        records = self._raw.numbers.filter(mask)
+        lines = [None] * len(records) if self._raw.lines is None else self._raw.lines.filter(mask)
+        for record, line in zip(records, lines):
+            self._rejects[Reject(self._source, record, rule, column, message, line)] = None

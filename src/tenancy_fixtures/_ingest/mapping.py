@@ -13,6 +13,7 @@ import pyarrow as pa
 
 from ..exceptions import ColumnMissing, PackInvalid, SourceMalformed
 from .checks import Check, compile_rule, require_pattern
+from .readers import Field
 from .types import Cast, cast_for
 
 if TYPE_CHECKING:
@@ -89,6 +90,31 @@ class Plan:
 
     targets: tuple[TargetPlan, ...]
     ignored: tuple[str, ...]
+
+
+def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]:
+    """The names under which the dataset would find a column in a source, and what it would do with its values."""
+    found: dict[str, Field] = {}
+    for target in dataset.targets:
+        table = tables.get(target.table)
+        for name, mapping in target.columns.items():
+            column = table.column(name) if table else None
+            field = Field(_kind(column, mapping), mapping.optional and column is not None and column.has_default)
+            for other in [other for item in _inputs(mapping) for other in item.names]:
+                known = found.get(other, field)
+                found[other] = Field(known.kind if known.kind == field.kind else "exact", known.has_default and field.has_default)
+    return found
+
+
+def _kind(column: Column | None, mapping: ColumnMapping) -> str:
+    if column is None or mapping.extract is not None or mapping.uuid is not None:
+        return "text"
+    if column.type.name == "bool":
+        return "boolean"
+    cast = cast_for(column.type)
+    if cast.as_text or column.type.name in ("json", "jsonb"):
+        return "exact"
+    return "text" if cast.kind != "number" else "integer" if cast.integral else "number"
 
 
 def compile_dataset(dataset: Dataset, tables: Mapping[str, Table], headers: Mapping[str, Header], *, checks: bool = True) -> Plan:

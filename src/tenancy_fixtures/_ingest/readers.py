@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Protocol, Tuple
 from ..constants import FRAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     import polars as pl
 
@@ -20,18 +20,34 @@ Header = Tuple[str, ...]  # a source's column names, in its order
 
 
 @dataclass(frozen=True)
+class Field:
+    """What the mapping does with a name under which it would find a column.
+
+    ``kind`` (integer, number, boolean, text; exact where each character counts) is what its values should be; ``has_default`` says that a source without the
+    column leaves its values to the table.
+    """
+
+    kind: str = "text"
+    has_default: bool = False
+
+
+@dataclass(frozen=True)
 class RawFrame:
     """Some records of one source as they stand there.
 
     ``cells`` has one column per header column, named by its position (``"0"``, ``"1"``…): text, or, where the format has
-    types of its own, values of any type. ``numbers`` are the record numbers of its rows, counted from 1 in the source;
-    ``rejects`` are the records that are not among the rows; ``bytes`` is how much of the file was read since the frame before.
+    types of its own, values of any type. ``numbers`` are the record numbers of its rows, counted from 1 in the source, and
+    ``lines`` their physical lines where the reader knows them; ``rejects`` are the records that are not among the rows;
+    ``bytes`` is how much of the file was read since the frame before. ``by_record`` says that each record has fields of its
+    own, as in JSON, where a whole number may be written as ``85.0``.
     """
 
     cells: pl.DataFrame
     numbers: pl.Series
     rejects: tuple[Reject, ...] = ()
     bytes: int = 0
+    lines: pl.Series | None = None
+    by_record: bool = False
 
     @property
     def records(self) -> int:
@@ -52,11 +68,53 @@ class Reader(Protocol):
         """The records, in frames of about ``block_bytes`` bytes each."""
 
 
-def open_reader(source: FileSource, declared: Source, wanted: frozenset[str]) -> Reader:  # noqa: ARG001 - formats without a header line ask for what is wanted
-    """The reader for a source, as the dataset declares it. ``wanted`` are the names under which its mapping would find a column.
+def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field]) -> Reader:
+    """The reader for a source, as the dataset declares it. ``fields`` are the names under which its mapping would find a column.
 
     :raises SourceError: the source cannot be read in that format.
     """
+    kind = declared.format if declared.format != "auto" else detect(source)
+    if kind in ("parquet", "arrow"):
+        from ._columnar import ArrowReader, ParquetReader
+
+        return (ParquetReader if kind == "parquet" else ArrowReader)(source, fields)
+    if kind == "json":
+        from ._json import JsonReader
+
+        return JsonReader(source, declared, fields)
+    if kind == "ndjson":
+        from ._ndjson import NdjsonReader
+
+        return NdjsonReader(source, declared, fields)
     from ._csv import CsvReader
 
     return CsvReader(source, declared)
+
+
+_SUFFIXES = {
+    **dict.fromkeys((".csv", ".tsv", ".txt"), "csv"),
+    **dict.fromkeys((".ndjson", ".jsonl"), "ndjson"),
+    ".json": "json",
+    ".parquet": "parquet",
+    **dict.fromkeys((".arrow", ".ipc", ".feather"), "arrow"),
+}
+_PACKED = (".gz", ".zst", ".bz2", ".xz")
+_LOOK = 4096
+
+
+def detect(source: FileSource) -> str:
+    """The format of a source: what its content cannot but be, else what its name says, else what its first character says."""
+    with source.open() as file:
+        start = file.read(_LOOK)
+    if start.startswith(b"PAR1"):
+        return "parquet"
+    if start.startswith((b"ARROW1", b"\xff\xff\xff\xff")):
+        return "arrow"
+    name = source.name.lower()
+    for packed in _PACKED:
+        name = name.removesuffix(packed)
+    named = next((kind for suffix, kind in _SUFFIXES.items() if name.endswith(suffix)), None)
+    first = start.removeprefix(b"\xef\xbb\xbf").lstrip()[:1]
+    if named is not None and not (name.endswith(".txt") and first in (b"{", b"[")):
+        return named
+    return "json" if first in (b"{", b"[") else "csv"

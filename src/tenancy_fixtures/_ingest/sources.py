@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-SUFFIXES = (".csv",)
+SUFFIXES = (".csv", ".tsv", ".json", ".ndjson", ".jsonl", ".parquet", ".arrow", ".ipc", ".feather")
 _WILD = frozenset("*?[")
 _CHUNK = 1 << 20
 
@@ -31,6 +31,10 @@ class FileSource(Shape):
     path: Path
     size: int
     modified_ns: int = 0
+
+    def open_seekable(self) -> BinaryIO:
+        """The same, for a reader that goes back and forth."""
+        return self.open()
 
     def open(self) -> BinaryIO:
         """The bytes of the source, from the first on.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from ..constants import FRAME_BYTES
 from .frames import Converter, Frame
-from .mapping import compile_dataset, read_names
+from .mapping import compile_dataset, fields_of
 from .readers import open_reader
 
 if TYPE_CHECKING:
@@ -58,8 +58,8 @@ class FrameStream:
         self._sources = tuple(sources)
         self._block_bytes = block_bytes
         self._left_out = sorted(left_out)
-        wanted = read_names(dataset)
-        self._readers = [open_reader(source, dataset.source, wanted) for source in self._sources]
+        fields = fields_of(dataset, tables)
+        self._readers = [open_reader(source, dataset.source, fields) for source in self._sources]
         self.headers: dict[str, Header] = {source.name: reader.header for source, reader in zip(self._sources, self._readers)}
         self._plan = compile_dataset(dataset, tables, self.headers, checks=checks)
         self._starts: list[int] = []

@@ -54,7 +54,9 @@ class Cast:
     """How text becomes a value of one column type.
 
     ``arrow`` is the type that the writer gets; ``as_text`` says that the server does the last step; ``rule`` and
-    ``expects`` name the fault where ``convert`` gives null; ``kind`` (number, text, other) says which rules fit.
+    ``expects`` name the fault where ``convert`` gives null; ``kind`` (number, text, uuid, bytes, other) says which rules fit.
+    ``labelled`` types are enums, ``digits`` of a second are kept by moments, and ``whole`` is how an integer is read where
+    ``85.0`` is one, as in JSON.
     """
 
     arrow: pa.DataType
@@ -63,6 +65,9 @@ class Cast:
     rule: str = "type"
     kind: str = "other"
     as_text: bool = False
+    labelled: bool = False
+    digits: int = 6
+    whole: casts.Convert | None = None
 
     @property
     def integral(self) -> bool:
@@ -73,14 +78,15 @@ class Cast:
 def cast_for(column: ColumnType) -> Cast:
     """The cast of a column type; for a type that is unknown here, text that the server casts."""
     if column.labels:
-        return Cast(_TEXT, casts.to_label(column.labels), f"one of the labels of {column.declared}", rule="one_of", kind="text")
+        return Cast(_TEXT, casts.to_label(column.labels), f"one of the labels of {column.declared}", rule="one_of", kind="text", labelled=True)
     make = _MAKERS.get(column.name)
     return Cast(_TEXT, lambda text: text, column.declared, as_text=True) if make is None else make(column)
 
 
 def _integer(column: ColumnType) -> Cast:
     dtype, arrow, bits = _INTEGERS[column.name]
-    return Cast(arrow, casts.to_integer(dtype), f"a whole number from {-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}", kind="number")
+    expects = f"a whole number from {-(2 ** (bits - 1))} to {2 ** (bits - 1) - 1}"
+    return Cast(arrow, casts.to_integer(dtype), expects, kind="number", whole=casts.to_whole(dtype))
 
 
 def _float(column: ColumnType) -> Cast:
@@ -90,7 +96,7 @@ def _float(column: ColumnType) -> Cast:
 
 def _other(column: ColumnType) -> Cast:
     arrow, convert, expects = _OTHERS[column.name]
-    return Cast(arrow, convert, expects)
+    return Cast(arrow, convert, expects, kind={"uuid": "uuid", "bytea": "bytes"}.get(column.name, "other"))
 
 
 def _characters(column: ColumnType) -> Cast:
@@ -112,7 +118,7 @@ def _timestamp(column: ColumnType) -> Cast:
     declared = re.search(r"\((\d)\)", column.declared)
     digits = int(declared[1]) if declared else 6
     expects = f"a moment in ISO 8601 with at most {digits} digits of a second" + ("" if zone else " and no offset but 0")
-    return Cast(pa.timestamp("us", "UTC" if zone else None), casts.to_timestamp(digits, zone=zone), expects)
+    return Cast(pa.timestamp("us", "UTC" if zone else None), casts.to_timestamp(digits, zone=zone), expects, digits=digits)
 
 
 _MAKERS = {

@@ -1,0 +1,302 @@
+"""JSON and NDJSON into frames: strict, with every digit, record by record."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tenancy_fixtures._ingest import _ndjson, open_sources
+from tenancy_fixtures._ingest.readers import Field, detect, open_reader
+from tenancy_fixtures._pack_models import Source
+from tenancy_fixtures.exceptions import SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
+
+# What becomes of the texts for which RFC 8259 leaves it open: read, or refused as what.
+OPEN = {
+    "i_number_double_huge_neg_exp": "read",
+    "i_string_utf16BE_no_BOM": "SourceUndecodable",
+    "i_string_lone_second_surrogate": "read",
+    "i_structure_500_nested_arrays": "SourceMalformed",
+    "i_structure_UTF-8_BOM_empty_object": "read",
+}
+
+
+@pytest.fixture
+def read(tmp_path: Path):
+    """The rows (record number → cells by name) and the rejects of a text."""
+
+    def reading(text: str | bytes, *names: str, block: int = 1 << 21, fields: dict[str, Field] | None = None, **declared):
+        path = tmp_path / "source.x"
+        path.write_bytes(text if isinstance(text, bytes) else text.encode())
+        reader = open_reader(open_sources(path)[0], Source(path="x", **{"format": "json", **declared}), fields or {name: Field() for name in names})
+        rows, rejects = {}, {}
+        for frame in reader.frames(block):
+            for number, cells in zip(frame.numbers, frame.cells.iter_rows()):
+                rows[number] = dict(zip(reader.header, cells))
+            rejects.update({reject.record: (reject.rule, reject.line) for reject in frame.rejects})
+        return rows, rejects
+
+    return reading
+
+
+class TestDocuments:
+    @pytest.mark.parametrize(
+        ("text", "records"),
+        [
+            ('{"a": 1}', ["1"]),
+            ('[{"a": 1}, {"a": 2}]', ["1", "2"]),
+            ('{"a": 1}{"a": 2}\n[{"a": 3}]', ["1", "2", "3"]),
+            ('\ufeff [ {"a" : 1 } ] ', ["1"]),
+            ('[{"b": 1}, {"a": null}, {}]', [None, None, None]),
+        ],
+    )
+    def test_what_the_records_are(self, read, text, records):
+        rows, rejects = read(text, "a")
+        assert ([row["a"] for row in rows.values()], rejects) == (records, {})
+
+    @pytest.mark.parametrize("text", ["", " ", "[]", "[] []"])
+    def test_no_record(self, read, text):
+        with pytest.raises(SourceEmpty):
+            read(text, "a")
+
+    @pytest.mark.parametrize(("text", "bad"), [('"x"', [1]), ("3", [1]), ('[1, {"a": 1}, [2], null]', [1, 3, 4])])
+    def test_what_is_no_object_is_a_reject(self, read, text, bad):
+        _, rejects = read(text, "a")
+        assert rejects == dict.fromkeys(bad, ("record", 1))
+
+    def test_every_digit_stays(self, read):
+        numbers = ["12345678901234567890.123", "1E400", "-0", "1.10", "0.1e-5", "9" * 5000]
+        rows, _ = read("[" + ",".join(f'{{"a": {number}}}' for number in numbers) + "]", "a")
+        assert [row["a"] for row in rows.values()] == numbers
+
+    def test_values_as_cells(self, read):
+        text = '{"t": true, "f": false, "n": null, "s": "\\u00e9\\ud83d\\ude00", "l": [1, "x", null], "o": {"k": 1.50, "é": "\\""}}'
+        rows, _ = read(text, *"tfnslo")
+        assert rows[1] == {"t": "true", "f": "false", "n": None, "s": "é😀", "l": '[1,"x",null]', "o": '{"k":1.50,"é":"\\""}'}
+
+    @pytest.mark.parametrize(("value", "rule"), [('"a\\u0000b"', "nul"), ('"\\ud800"', "encoding"), ('["\\udc00"]', "encoding")])
+    def test_text_that_is_none(self, read, value, rule):
+        rows, rejects = read(f'[{{"a": "x"}},\n{{"a": {value}}}, {{"a": "y"}}]', "a")
+        assert (sorted(rows), rejects) == ([1, 3], {2: (rule, 2)})
+
+    @pytest.mark.parametrize(
+        ("text", "line", "column"),
+        [('[{"a": 1},\n {"a": NaN}]', 2, 2), ('{"a": 1,}', 1, 9), ("[1,\n\n x]", 3, 2), ('[{"a": "x\ty"}]', 1, 10), ('{"a": 1', 1, 8)],
+    )
+    def test_a_fault_has_its_place(self, read, text, line, column):
+        with pytest.raises(SourceMalformed) as raised:
+            read(text, "a")
+        assert (raised.value.line, raised.value.column) == (line, column)
+
+    @pytest.mark.parametrize("text", ["[" * 100_000, '[{"a":' * 50_000, '{"a":' + "[" * 200 + "]" * 200 + "}"])
+    def test_depth_is_limited(self, read, text):
+        with pytest.raises(SourceMalformed, match="nested too deep"):
+            read(text, "a")
+
+    def test_bytes_that_are_no_text(self, read):
+        with pytest.raises(SourceUndecodable):
+            read(b'[{"a": "\xff"}]', "a")
+
+    @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
+    def test_byte_order_marks(self, read, encoding):
+        rows, _ = read('[{"a": "é"}]'.encode(encoding), "a")
+        assert rows == {1: {"a": "é"}}
+
+    def test_what_is_read_at_once_does_not_matter(self, read, monkeypatch):
+        from tenancy_fixtures._ingest import _json
+
+        records = [{"a": "é" * number, "b": [number] * (number % 7), "c": number / 3} for number in range(200)]
+        expected = read(json.dumps(records), "a", "b", "c")
+        for size in (2, 3, 17, 300):
+            monkeypatch.setattr(_json, "_CHUNK", size)
+            assert read(json.dumps(records, indent=1), "a", "b", "c", block=size) == expected
+
+
+class TestPaths:
+    PAGE = '{"href": "h", "items": [{"added": 1, "track": {"id": "x", "by": [{"name": "A"}, {"name": "B"}]}}, {"track": null}], "total": 2}'
+
+    @pytest.mark.parametrize(
+        ("records", "name", "values"),
+        [
+            ("items[]", "track.id", ["x", None]),
+            ("items[].track", "id", ["x"]),
+            ("items[].track", "^.added", ["1"]),
+            ("items[].track", "^.^.href", ["h"]),
+            ("items[].track", "^.^.total", [None]),
+            ("items[].track", "by.1.name", ["B"]),
+            ("items[].track", "by.2.name", [None]),
+            ("items[].track.by[]", "name", ["A", "B"]),
+            ("items[].track.by[]", "^.id", ["x", "x"]),
+        ],
+    )
+    def test_into_and_out_of_records(self, read, records, name, values):
+        rows, _ = read(self.PAGE, name, records=records)
+        assert [row[name] for row in rows.values()] == values
+
+    def test_a_step_that_leads_nowhere_is_a_reject(self, read):
+        _, rejects = read(self.PAGE, "id", records="items[].track.by[]")
+        assert rejects == {3: ("record", 1)}
+        _, rejects = read(self.PAGE, "id", records="nothing[]")
+        assert rejects == {1: ("record", 1)}
+
+    def test_keys_with_dots_and_hyphens(self, read):
+        rows, _ = read('{"a.b": 1, "c-d": {"e": 2}}', "a\\.b", "c-d.e")
+        assert rows[1] == {"a\\.b": "1", "c-d.e": "2"}
+
+    def test_an_array_of_documents_that_each_hold_records(self, read):
+        rows, _ = read('[{"n": [{"a": 1}]}, {"n": [{"a": 2}, {"a": 3}]}]', "a", records="n[]")
+        assert [row["a"] for row in rows.values()] == ["1", "2", "3"]
+
+
+class TestHeader:
+    def test_what_nobody_wants_comes_last(self, tmp_path):
+        path = tmp_path / "a.json"
+        path.write_text('[{"x": 1, "a": {"b": 1}}, {"y.z": 2}]')
+        reader = open_reader(open_sources(path)[0], Source(path="x"), {"a.b": Field(), "c": Field()})
+        assert reader.header == ("a.b", "c", "x", "y\\.z")
+
+    @pytest.mark.parametrize("kind", ["json", "ndjson"])
+    def test_a_field_with_a_default_is_left_out_or_there_from_the_start(self, read, kind, monkeypatch):
+        from tenancy_fixtures._ingest import _json
+
+        monkeypatch.setattr(_json, "_FIRST", 1)
+        monkeypatch.setattr(_ndjson, "_FIRST_BYTES", 10)
+        fields = {"a": Field(), "b": Field(has_default=True)}
+        rows, _ = read('{"a": "1"}\n{"a": "2"}\n', fields=fields, format=kind)
+        assert rows == {1: {"a": "1"}, 2: {"a": "2"}}
+        with pytest.raises(SourceMalformed, match="field b shows up in record 2"):
+            read('{"a": "1"}\n{"a": "2", "b": "x"}\n', fields=fields, format=kind)
+
+
+class TestNdjson:
+    def test_a_bad_line_is_a_reject_and_the_others_go_on(self, read):
+        text = '{"a": 1}\n\n{"a": 2,}\nx\n  {"a": 3}  \r\n[1]\n{"a": 4}{"a": 5}\n{"a": 6}'
+        rows, rejects = read(text, "a", format="ndjson")
+        assert {number: row["a"] for number, row in rows.items()} == {1: "1", 4: "3", 7: "6"}
+        assert rejects == {2: ("json", 3), 3: ("json", 4), 5: ("record", 6), 6: ("json", 7)}
+
+    @pytest.mark.parametrize("block", [2, 30, 1 << 20])
+    def test_what_is_read_at_once_does_not_matter(self, read, block):
+        text = "".join(f'{{"a": {number}, "b": "é{number}"}}\n' for number in range(100))
+        rows, _ = read(text, format="ndjson", block=block, fields={"a": Field("integer"), "b": Field()})
+        assert [(int(row["a"]), row["b"]) for row in rows.values()] == [(number, f"é{number}") for number in range(100)]
+        assert list(rows) == list(range(1, 101))
+
+    def test_a_line_that_is_too_long(self, read, monkeypatch):
+        monkeypatch.setattr(_ndjson, "MAX_RECORD_BYTES", 1000)
+        with pytest.raises(SourceMalformed, match="line 2: a line exceeds"):
+            read('{"a": 1}\n{"a": "' + "x" * 5000, "a", format="ndjson", block=100)
+
+
+KINDS = {"i": "integer", "f": "number", "b": "boolean", "s": "text", "e": "exact"}
+# What is no JSON, in a field that nobody wants: a lax parser would pass over it.
+WRONG = ["NaN", "-Infinity", "Inf", "01", "+1", ".5", "1.", "'x'", '"\x01"', '"\\x"', '"\\ud800"', "tru", "1 2", "{,}", "[1,]", "/**/1", "0x1"]
+ODD = [
+    '"85.0"',
+    "85.0",
+    "8e2",
+    "1e400",
+    "1e-400",
+    "9223372036854775808",
+    "-0",
+    "-0.0",
+    "true",
+    "null",
+    '"x\\u0000"',
+    '"\\ud800"',
+    "[1]",
+    '{"a":1}',
+    "1.5",
+    '"é"',
+    "0",
+]
+PLAIN = {
+    "i": st.integers(-(2**63), 2**63 - 1).map(str),
+    "f": st.floats(allow_nan=False, allow_infinity=False).map(json.dumps),
+    "b": st.sampled_from(["true", "false"]),
+    "s": st.text(st.characters(exclude_categories=["Cs"]), max_size=8).map(json.dumps),
+    "e": st.decimals(allow_nan=False, allow_infinity=False, places=3).map(str),
+}
+
+
+def lines():
+    cell = {key: st.one_of(plain, plain, plain, plain, st.just("null"), st.sampled_from(ODD)) for key, plain in PLAIN.items()}
+    record = st.fixed_dictionaries({}, optional=cell).map(lambda cells: "{" + ",".join(f'"{key}":{text}' for key, text in cells.items()) + "}")
+    return st.lists(
+        st.one_of(record, record, record, st.sampled_from(['{"i":1}{"i":2}', "", "x", '{"i":1,"i":2}', *(f'{{"z":{wrong}}}' for wrong in WRONG)])),
+        min_size=1,
+        max_size=6,
+    )
+
+
+@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(lines=lines(), end=st.sampled_from(["\n", "\r\n"]), names=st.sets(st.sampled_from("ifbs"), min_size=1))
+def test_both_ways_give_the_same(tmp_path, lines, end, names):
+    """Plain slices go through pyarrow, others line by line: the typed values of the first are those that the second's texts mean."""
+    path = tmp_path / "x.ndjson"
+    path.write_bytes((end.join(lines) + end).encode())
+    fields = {name: Field(KINDS[name]) for name in sorted(names)}
+
+    def rows(fast: bool):
+        reader = open_reader(open_sources(path)[0], Source(path="x"), fields)
+        if not fast:
+            reader._schema = None
+        frames = list(reader.frames())
+        found = {n: dict(zip(reader.header, cells)) for frame in frames for n, cells in zip(frame.numbers, frame.cells.iter_rows())}
+        return found, {(reject.record, reject.rule, reject.line) for frame in frames for reject in frame.rejects}
+
+    try:
+        exact, rejected = rows(fast=False)
+    except SourceEmpty:
+        return
+    quick, also_rejected = rows(fast=True)
+    assert also_rejected == rejected
+    means = {str: lambda text: text, int: int, float: float, bool: lambda text: text == "true", type(None): lambda text: text}
+    assert exact.keys() == quick.keys()
+    for number, row in exact.items():
+        assert {name: means[type(quick[number][name])](row[name]) for name in fields} == {name: quick[number][name] for name in fields}
+
+
+@pytest.mark.parametrize(
+    ("name", "start", "kind"),
+    [
+        ("a.csv", b'{"a": 1}', "csv"),
+        ("a.jsonl", b"", "ndjson"),
+        ("a.JSON", b"[", "json"),
+        ("a.txt", b' {"a"', "json"),
+        ("a.txt", b"a,b", "csv"),
+        ("a", b"\xef\xbb\xbf[", "json"),
+        ("a.csv", b"PAR1....", "parquet"),
+        ("a.json.gz", b"x", "json"),
+        ("a", b"ARROW1\0\0", "arrow"),
+    ],
+)
+def test_formats_are_known_by_content_and_name(tmp_path, name, start, kind):
+    (tmp_path / name).write_bytes(start or b" ")
+    assert detect(open_sources(tmp_path / name)[0]) == kind
+
+
+def outcome_of(path: Path) -> str:
+    try:
+        reader = open_reader(open_sources(path)[0], Source(path="x", format="json"), {"a": Field()})
+        return "read" if sum(frame.records for frame in reader.frames()) else "nothing"
+    except SourceError as error:
+        return type(error).__name__
+
+
+def test_the_json_test_suite(real_data):
+    """Every y_ is read, every n_ is refused, and what i_ leaves open is one or the other."""
+    folder = real_data.parent / "corpora" / "json-test-suite" / "test_parsing"
+    if not folder.is_dir():
+        pytest.skip(f"no JSONTestSuite in {folder}")
+    outcome = {path.stem: outcome_of(path) for path in sorted(folder.glob("*.json"))}
+    assert len(outcome) > 300
+    # An empty array holds no record: an error of the dataset, and none of the parser.
+    unread = {name for name, found in outcome.items() if name.startswith("y_") and found != "read"}
+    assert {outcome[name] for name in unread} <= {"SourceEmpty"}
+    assert unread == {path.stem for path in folder.glob("y_*.json") if json.loads(path.read_bytes()) == []}
+    assert [name for name, found in outcome.items() if name.startswith("n_") and found == "read"] == []
+    assert {name: outcome[name] for name in OPEN} == OPEN
