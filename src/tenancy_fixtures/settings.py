@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import os
 import re
 from pathlib import Path
 from typing import Any, Literal, Optional
@@ -13,6 +15,7 @@ from . import constants
 from .exceptions import ConfigurationError
 
 ENV_PREFIX = "TENANCY_"
+DEBUG = "TENANCY_DEBUG"  # not a setting of the library: the command line shows tracebacks with it
 
 
 class Settings(BaseSettings):
@@ -87,3 +90,14 @@ def _explain(error: ValidationError) -> ConfigurationError:
         for item in error.errors(include_input=False, include_url=False)
     ]
     return ConfigurationError("; ".join(problems), hint="Correct the setting, or unset it to use the default.")
+
+
+def misspelt() -> list[tuple[str, str]]:
+    """Names in the environment that are nearly those of settings, each with the setting that may be meant.
+
+    A host may have ``TENANCY_…`` names of its own: those that resemble none of ours are none of our business.
+    """
+    known = [f"{ENV_PREFIX}{name.upper()}" for name in Settings.model_fields]
+    strange = [name for name in os.environ if name.startswith(ENV_PREFIX) and name not in known and name != DEBUG]
+    close = {name: difflib.get_close_matches(name, known, 1, 0.9) for name in sorted(strange)}
+    return [(name, found[0]) for name, found in close.items() if found]

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import secrets
 import traceback
 from dataclasses import replace
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from tenancy_fixtures._pg import control_plane
-from tenancy_fixtures._pg.bootstrap import with_parts
+from tenancy_fixtures._pg.bootstrap import init_host, with_parts
+from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures.exceptions import (
     ConfigurationError,
     ControlPlaneMismatch,
@@ -100,3 +103,25 @@ def test_a_login_that_is_refused_is_told_without_the_password(database_url, part
         asyncio.run(open_and_close(with_parts(database_url, **parts)))
     assert next(iter(parts.values())) in str(caught.value)
     assert "hush" not in str(caught.value)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("encoding", ["SQL_ASCII", "LATIN1"])
+async def test_a_database_that_is_not_utf8(admin_url, encoding):
+    """Found out at once: later it would be bytes in place of text, or a character that has no place."""
+    name = f"tenancy_test_{secrets.token_hex(6)}"
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        statement = sql.SQL("CREATE DATABASE {} ENCODING {} LOCALE_PROVIDER libc LOCALE 'C' TEMPLATE template0")
+        connection.execute(statement.format(sql.Identifier(name), sql.Literal(encoding)))
+        try:
+            with pytest.raises(ConfigurationError, match=f"holds text as {encoding}; tenants need UTF8"):
+                await init_host(with_parts(admin_url, database=name), roles=None)
+        finally:
+            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
+@pytest.mark.anyio
+async def test_the_environment_does_not_choose_the_encoding(admin_url, monkeypatch):
+    monkeypatch.setenv("PGCLIENTENCODING", "LATIN1")
+    async with await connect(admin_url) as connection:
+        assert connection.info.encoding == "utf-8"

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from tenancy_fixtures import Settings, constants
 from tenancy_fixtures.exceptions import ConfigurationError
+from tenancy_fixtures.settings import misspelt
 
 URL = "postgresql://me:hush-hush@127.0.0.1/there"
 # A value for each setting that differs from its default, as text, and what it becomes.
@@ -156,3 +157,9 @@ def test_a_url_in_sqlalchemys_form_is_taken(scheme):
     url = Settings.from_env(database_url=f"{scheme}://me:hush@127.0.0.1/x").database_url
     assert url is not None
     assert url.get_secret_value() in ("postgresql://me:hush@127.0.0.1/x", "postgres://me:hush@127.0.0.1/x")
+
+
+def test_names_that_are_nearly_settings(monkeypatch):
+    for name in ("TENANCY_DATABSE_URL", "TENANCY_PAK", "TENANCY_DEBUG", "TENANCY_OF_THE_HOST", "TENANCY_BATCH_SIZE"):
+        monkeypatch.setenv(name, "1")
+    assert misspelt() == [("TENANCY_DATABSE_URL", "TENANCY_DATABASE_URL"), ("TENANCY_PAK", "TENANCY_PACK")]

@@ -13,6 +13,9 @@ from ..exceptions import ConfigurationError, DatabaseUnavailable, PermissionDeni
 # Seconds to wait for a first connection: a server that is starting answers within it, a wrong address is told soon.
 CONNECT_TIMEOUT = 10
 
+# What every connection of ours says of itself, whatever the URL, the environment or the locale would have it say.
+PARAMETERS: dict[str, Any] = {"application_name": "tenancy-fixtures", "client_encoding": "UTF8"}
+
 # What a server says that will say it again until somebody changes the login, the URL or the server's rules. libpq gives
 # no SQLSTATE for a connection that was never made, only the text; in another language it counts as unavailable.
 _REFUSALS = (
@@ -24,13 +27,13 @@ _REFUSALS = (
 async def connect(url: str) -> AsyncConnection[Any]:
     """One connection outside the pool: for ``init``, and to find out early and clearly what is wrong.
 
-    :raises ConfigurationError: the URL is none.
+    :raises ConfigurationError: the URL is none, or the database holds text in another encoding than UTF-8.
     :raises DatabaseUnavailable: nobody answers there.
     :raises PermissionDenied: the server answers, and refuses this user, password or database.
     """
     _refuse_unclear(url)
     try:
-        return await AsyncConnection.connect(url, autocommit=True, application_name="tenancy-fixtures", connect_timeout=CONNECT_TIMEOUT)
+        connection = await AsyncConnection.connect(url, autocommit=True, connect_timeout=CONNECT_TIMEOUT, **PARAMETERS)
     except psycopg.OperationalError as error:
         answer = _last_answer(error)
         if any(refusal in answer for refusal in _REFUSALS):
@@ -38,6 +41,21 @@ async def connect(url: str) -> AsyncConnection[Any]:
             raise PermissionDenied(f"PostgreSQL refuses the connection: {answer}", hint=hint) from None
         hint = "Check TENANCY_DATABASE_URL and that the server is up."
         raise DatabaseUnavailable(f"PostgreSQL cannot be reached: {answer}", hint=hint) from None
+    try:
+        _refuse_other_encoding(connection)
+    except BaseException:
+        await connection.close()
+        raise
+    return connection
+
+
+def _refuse_other_encoding(connection: AsyncConnection[Any]) -> None:
+    """A database of another encoding has no place for most of the world's text, and SQL_ASCII not even a meaning for it."""
+    encoding = connection.info.parameter_status("server_encoding")
+    if encoding != "UTF8":
+        name = connection.info.dbname
+        hint = "CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0, and name that one in TENANCY_DATABASE_URL."
+        raise ConfigurationError(f"database {name!r} holds text as {encoding}; tenants need UTF8", hint=hint)
 
 
 def _last_answer(error: psycopg.OperationalError) -> str:

@@ -12,7 +12,7 @@ from psycopg_pool import AsyncConnectionPool
 
 from .. import constants
 from ..exceptions import DatabaseUnavailable, NotInitialised, PermissionDenied, UnsafeRole
-from .connect import CONNECT_TIMEOUT, connect
+from .connect import CONNECT_TIMEOUT, PARAMETERS, connect
 from .control_plane import check_version, read_installation
 from .errors import translated
 from .roles import Roles
@@ -119,7 +119,7 @@ class Database:
             open=False,
             kwargs={
                 "autocommit": True,
-                "application_name": "tenancy-fixtures",
+                **PARAMETERS,
                 "connect_timeout": CONNECT_TIMEOUT,
                 "prepare_threshold": None if settings.pooler else 5,
             },

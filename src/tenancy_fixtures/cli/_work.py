@@ -48,8 +48,10 @@ class Work:
 
 def settings_for(context: typer.Context, pack: Optional[str] = None) -> "Settings":
     """The settings of the environment, with the pack of the command line: the command's own before the general one."""
-    from ..settings import Settings
+    from ..settings import Settings, misspelt
 
+    for name, meant in misspelt():
+        _output.note(f"{name} is no setting and is not read. Is {meant} meant?")
     pack = pack or context.obj
     if pack is None:
         return Settings.from_env()

@@ -24,7 +24,11 @@ def validate(
         ),
     ] = None,
     pack_only: Annotated[
-        bool, typer.Option("--pack-only", help="Look over the pack alone: templates, schema script, every record of its data.")
+        bool,
+        typer.Option(
+            "--pack-only",
+            help="Look over the pack alone: templates, every record of its data, and its scripts, which the database is asked to run and to forget.",
+        ),
     ] = False,
     pack: PackOption = None,
     as_json: AsJson = False,
