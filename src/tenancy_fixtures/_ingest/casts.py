@@ -24,6 +24,7 @@ from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any, Callable
 
 import polars as pl
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,6 +46,7 @@ _WORD = "nan|[+-]?inf(?:inity)?"
 _NUMERIC = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
 _MAX_DIGITS, _MAX_SCALE, _MAX_EXPONENT = 131072, 16383, 1_073_741_822  # of any numeric
 _INTEGER_DIGITS = 30  # more than any integer has
+_DATE_LENGTH, _SECONDS_LENGTH = len("2020-01-31"), len("2020-01-31T12:00:00")
 _HOURS, _SIXTY, _OFFSET_HOURS = 24, 60, 16  # PostgreSQL takes offsets below 16 hours
 _HIGH, _LOW = range(0xD800, 0xDC00), range(0xDC00, 0xE000)  # surrogates
 _ESCAPE = re.compile(r"\\(?:u([0-9a-fA-F]{4})|.)")
@@ -109,6 +111,9 @@ def to_float(dtype: Any) -> Convert:
 
 def to_bool(text: pl.Series) -> pl.Series:
     """PostgreSQL's spellings: any beginning of true, false, yes, no; on, off, 1, 0."""
+    plain = text == "true"
+    if (plain | (text == "false")).all():  # what programs write; it takes a fifth of the time
+        return plain
     words = text.str.strip_chars(BLANKS).str.to_lowercase()
     true = words.is_in(_TRUE)
     return _where(true, true | words.is_in(_FALSE))
@@ -152,6 +157,9 @@ def to_date(text: pl.Series) -> pl.Series:
 
 
 def _iso_date(text: pl.Series) -> pl.Series:
+    plain = _by_arrow(text, pa.date32()) if (text.str.len_bytes() == _DATE_LENGTH).all() else None
+    if plain is not None:
+        return plain
     return _where(text, text.str.contains(_DATE) & ~text.str.starts_with("0000")).str.strptime(pl.Date, "%Y-%m-%d", strict=False)
 
 
@@ -165,11 +173,40 @@ def to_timestamp(digits: int, *, zone: bool) -> Convert:
     """
 
     def convert(text: pl.Series) -> pl.Series:
+        plain = _plain_moments(text, digits, zone=zone)
+        if plain is not None:
+            return plain
         parts = text.str.extract_groups(_TIMESTAMP).struct.unnest()
         moment = parts.select(_moment(digits, zone=zone).alias("moment"))["moment"].cast(pl.Datetime("us"))
         return moment.dt.replace_time_zone("UTC") if zone else moment
 
     return trimmed(convert)
+
+
+def _plain_moments(text: pl.Series, digits: int, *, zone: bool) -> pl.Series | None:
+    """Moments that are all written with seconds, and all with ``Z`` or all without an offset, a tenth of the time; else ``None``."""
+    universal = text.str.ends_with("Z")
+    longest = _SECONDS_LENGTH + (1 + digits if digits else 0) + 1
+    if text.null_count() == len(text) or (universal.any() and (not zone or not universal.all())) or text.str.len_bytes().max() > longest:  # type: ignore[operator]
+        return None
+    if text.str.len_bytes().min() < _SECONDS_LENGTH + universal.any():  # type: ignore[operator]
+        return None
+    found = _by_arrow(text, pa.timestamp("us", "UTC" if universal.any() else None))
+    if found is None or found.null_count() > text.null_count():
+        return None
+    return found.dt.replace_time_zone("UTC") if zone else found
+
+
+def _by_arrow(text: pl.Series, kind: pa.DataType) -> pl.Series | None:
+    """The values as pyarrow parses ISO 8601, which knows all that these columns take but for year 0; ``None`` where one is none."""
+    if text.str.starts_with("0000").any():
+        return None
+    try:
+        made = pl.from_arrow(text.to_arrow().cast(pa.large_string()).cast(kind))
+    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
+        return None
+    assert isinstance(made, pl.Series)
+    return made
 
 
 def _moment(digits: int, *, zone: bool) -> pl.Expr:

@@ -55,7 +55,7 @@ class Wire(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedFrame:
-    """A frame ready to be sent: one chunk for each batch, between the stream's header and its end."""
+    """A frame ready to be sent, in chunks of whole batches between the stream's header and its end."""
 
     rows: int
     chunks: tuple[bytes, ...]
@@ -118,14 +118,15 @@ class FrameEncoder:
     def _chunks(self, table: pa.Table) -> Iterator[bytes]:
         from pgpq import ArrowToPostgresBinaryEncoder
 
-        batches = table.combine_chunks().to_batches(max_chunksize=self._batch_size)
-        for number, batch in enumerate(batches):
-            # An encoder of its own for each batch: pgpq keeps back up to a megabyte until it is finished.
-            encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(self._schema, self._encoders)
-            header = encoder.write_header()
-            rows = encoder.write_batch(batch) + encoder.finish()
-            start = header if number == 0 else b""
-            yield start + (rows if number == len(batches) - 1 else rows[: -len(TRAILER)])
+        encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(self._schema, self._encoders)
+        pieces = [encoder.write_header()]
+        for batch in table.combine_chunks().to_batches(max_chunksize=self._batch_size):
+            pieces.append(encoder.write_batch(batch))
+            # pgpq keeps back up to a megabyte: a batch may give nothing, and the one after it all.
+            if pieces[-1]:
+                yield b"".join(pieces)
+                pieces = []
+        yield b"".join([*pieces, encoder.finish()])
 
 
 def _wire(column: Column, as_text: bool) -> Wire:
