@@ -7,13 +7,13 @@ exact way, line by line. Both give the same values.
 
 from __future__ import annotations
 
-import re
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.json as pajson
 
 from ..constants import FRAME_BYTES, MAX_RECORD_BYTES
@@ -35,18 +35,38 @@ if TYPE_CHECKING:
 _ARROW = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(), "text": pa.string()}
 _FIRST_BYTES = 1 << 18
 _FAILURES = 3
-# What pyarrow would make zero, a NUL in a text, and words that it takes for numbers and JSON does not know.
-_UNUSUAL = re.compile(rb"[eE]-[23][0-9]{2}|\\u0000|[:,\[][ \t]*[+-]?(?:NaN|Inf)")
+_LEAST_PIECE = 1 << 16
+# Words that pyarrow takes for numbers and JSON does not know; where no field is unknown they show as values.
+_WORDS = r"NaN|Inf"
+# A number so near to zero, or with so many zeros, that a double may make it zero.
+_TINY = r"[0-9.][eE]-0*(?:[2-9][0-9]{2}|[1-9][0-9]{3})|0{60}"
+# pyarrow parses a slice in so many pieces at once.
+_PIECES = 4
 
 
 @dataclass(frozen=True)
 class _Slice:
-    """Whole lines: the text, the number of the first record, the first line's."""
+    """Whole lines: the text, the number of the first record, the first line's, how many bytes of the source are read by then.
+
+    ``records`` counts lines that hold something. ``plain`` says that each line begins and ends as an object does, so that
+    as many objects as lines are one a line.
+    """
 
     data: bytes
     number: int
     line: int
     consumed: int
+    lines: int
+    records: int
+    plain: bool
+
+    @classmethod
+    def of(cls, data: bytes, number: int, line: int, consumed: int) -> _Slice:
+        lines = data.count(b"\n") + (not data.endswith(b"\n"))
+        joints = data.count(b"}\r\n{") if b"\r" in data else data.count(b"}\n{")
+        plain = data.startswith(b"{") and joints == lines - 1 and data.rstrip(b"\r\n").endswith(b"}")
+        records = lines if plain else sum(1 for text in data.split(b"\n") if text.strip(b" \t\r"))
+        return cls(data, number, line, consumed, lines, records, plain)
 
 
 class NdjsonReader:
@@ -62,6 +82,7 @@ class NdjsonReader:
         self.header = header_of(first, fields)
         self.notes: tuple[str, ...] = ()
         self._schema = self._plain_schema()
+        self._has_extra = len(self.header) > len(fields)
         self._failures = 0
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
@@ -89,9 +110,9 @@ class NdjsonReader:
                     line += data.count(b"\n", 0, cut)
                     raise SourceMalformed(f"{self._source.name}, line {line}: a line exceeds {MAX_RECORD_BYTES >> 20} MB", source=self._source.name)
                 if cut:
-                    piece = _Slice(data[:cut], number, line, stream.consumed)
+                    piece = _Slice.of(data[:cut], number, line, stream.consumed)
                     yield piece
-                    number, line = number + _count(piece.data), line + piece.data.count(b"\n")
+                    number, line = number + piece.records, line + piece.lines
                 rest = data[cut:]
                 if not more:
                     return
@@ -108,10 +129,13 @@ class NdjsonReader:
         return pa.schema([(key, _ARROW[self._fields[name].kind]) for name, key in names.items()])
 
     def _fast(self, piece: _Slice, read: int) -> RawFrame | None:
-        if self._schema is None or not _is_plain(piece.data):
+        if self._schema is None or not piece.plain or (b"\\" in piece.data and b"\\u0000" in piece.data):
             return None
-        read_options = pajson.ReadOptions(use_threads=False, block_size=len(piece.data) + 1)
-        parse_options = pajson.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior="ignore")
+        if self._has_extra and _holds(piece.data, _WORDS):
+            return None
+        read_options = pajson.ReadOptions(block_size=max(len(piece.data) // _PIECES, _LEAST_PIECE) + 1)
+        unexpected = "ignore" if self._has_extra else "error"
+        parse_options = pajson.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior=unexpected)
         try:
             table = pajson.read_json(pa.BufferReader(piece.data), read_options=read_options, parse_options=parse_options)
         except (pa.ArrowException, UnicodeError):
@@ -122,7 +146,7 @@ class NdjsonReader:
         rows = table.num_rows
         columns = {plain_name(name): name for name in self._fields}
         cells = pl.DataFrame(table).rename({key: name for key, name in columns.items() if key is not None})
-        if rows != piece.data.count(b"\n") + (not piece.data.endswith(b"\n")) or _has_infinite(cells):
+        if rows != piece.records or _lost_numbers(cells, piece.data):
             return None
         nothing = pl.lit(None, pl.String)
         cells = cells.select(
@@ -132,16 +156,19 @@ class NdjsonReader:
         return RawFrame(cells, numbers, (), read, lines=numbers - piece.number + piece.line, by_record=True)
 
 
-def _is_plain(data: bytes) -> bool:
-    """Whether each line begins and ends as an object does, so that as many records as lines are one a line."""
-    ends = data.count(b"}\n{") if b"\r" not in data else data.count(b"}\r\n{")
-    lines = data.count(b"\n") + (not data.endswith(b"\n"))
-    return data.startswith(b"{") and data.rstrip(b"\r\n").endswith(b"}") and ends == lines - 1 and _UNUSUAL.search(data) is None
+def _lost_numbers(cells: pl.DataFrame, data: bytes) -> bool:
+    """Whether a number is none, was too large, or may have been too small to be a double."""
+    floats = cells.select(pl.col(pl.Float64))
+    if not floats.width:
+        return False
+    finite = floats.select(pl.all_horizontal(pl.all().is_finite().all())).item()
+    zero = floats.select(pl.any_horizontal((pl.all() == 0).any())).item()
+    return finite is False or bool(zero and _holds(data, _TINY))
 
 
-def _has_infinite(cells: pl.DataFrame) -> bool:
-    floats = [name for name, kind in cells.schema.items() if kind == pl.Float64]
-    return bool(floats) and bool(cells.select(pl.any_horizontal(pl.col(floats).is_infinite().any())).item())
+def _holds(data: bytes, pattern: str) -> bool:
+    """Whether an expression is found; RE2 looks in a fifth of the time that :mod:`re` takes."""
+    return bool(pc.match_substring_regex(pa.array([data], pa.large_binary()), pattern)[0].as_py())
 
 
 # --- the exact way ----------------------------------------------------------------------------------------------------
@@ -157,8 +184,3 @@ def _lines(piece: _Slice) -> Iterator[Found]:
         except (ValueError, RecursionError):
             yield Found(number, line, fault=("json", "expected one object of JSON on the line"))
         number += 1
-
-
-def _count(data: bytes) -> int:
-    """How many lines hold something."""
-    return sum(1 for line in data.split(b"\n") if line.strip(b" \t\r"))
