@@ -59,6 +59,7 @@ class StagedWay:
         columns = [sql.SQL("NULL::text AS {}").format(column(name)) if name in target.text_columns else column(name) for name in target.columns]
         record = column(target.record)
         await target.run("make_stage", stage=self.relation, columns=sql.SQL(", ").join(columns), record=record, table=target.name)
+        await target.run("share_stage", stage=self.relation)
 
     def sent(self, records: Numbers) -> None:
         """Nothing to note: the staging table has each row's record number."""

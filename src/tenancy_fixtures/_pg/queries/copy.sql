@@ -61,6 +61,10 @@ WHERE highest.value > s.last_value OR (highest.value = s.last_value AND NOT s.is
 -- The target's own types, without its constraints; columns that the server must cast are text for now.
 CREATE TEMPORARY TABLE {stage} ON COMMIT DROP AS SELECT {columns}, NULL::bigint AS {record} FROM {table} WITH NO DATA
 
+-- name: share_stage
+-- No other session sees it anyway, and in this one the table's owner asks it which records an index refuses.
+GRANT SELECT ON {stage} TO PUBLIC
+
 -- name: drop_stage
 DROP TABLE {stage}
 
