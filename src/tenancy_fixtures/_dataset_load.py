@@ -19,10 +19,9 @@ from .utils import FixtureUtils, ValidationUtils
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
-    from pathlib import Path
 
     from ._fixture import FixtureContext
-    from ._ingest import FileSource, Frame, FrameStream
+    from ._ingest import FileSource, Frame, FrameStream, Place
     from ._pack_models import Dataset, Target
     from ._reject_log import Budget, RejectTally
     from ._shapes import Table
@@ -41,7 +40,7 @@ class DatasetLoad:
     """
 
     def __init__(
-        self, context: FixtureContext, dataset: Dataset, tables: Mapping[str, Table], path: Path, budget: Budget, tally: RejectTally
+        self, context: FixtureContext, dataset: Dataset, tables: Mapping[str, Table], place: Place, budget: Budget, tally: RejectTally
     ) -> None:
         self.dataset = dataset
         self.budget = budget
@@ -51,7 +50,7 @@ class DatasetLoad:
         self.writers: list[TableWriter] = []
         self.stats: Sequence[WriteStats] = ()
         self._context = context
-        self._path = path
+        self._place = place
         self._sources: Sequence[FileSource] = ()
         self._stream: FrameStream | None = None
         self._books: list[KeyBook] = []
@@ -67,7 +66,7 @@ class DatasetLoad:
 
     async def _look_up(self) -> tuple[DatasetReport, Sequence[FileSource]]:
         with self._context.tracker.phase("digest"):
-            sources = await asyncio.to_thread(open_sources, self._path)
+            sources = await asyncio.to_thread(open_sources, self._place.path, spool=self._place.spool)
             content = await asyncio.to_thread(content_digest, sources)
         digest = FixtureUtils.digest([content, self.dataset.model_dump(mode="json"), self._context.settings.data_validation])
         values = {"uid": self._context.existing.uid, "dataset": self.dataset.name}
@@ -263,7 +262,7 @@ class DatasetLoad:
         Derived rows stay: other datasets may refer to them.
         """
         with self.named():
-            self._sources = await asyncio.to_thread(open_sources, self._path)
+            self._sources = await asyncio.to_thread(open_sources, self._place.path, spool=self._place.spool)
             removed = 0
             for target in reversed([target for target in self.dataset.targets if not target.derived]):
                 with await asyncio.to_thread(self._read) as stream:

@@ -59,3 +59,16 @@ TENANT_SETTING: Final = "tenancy.tenant_id"
 # Bytes of source from which on an empty table's indexes are built after its rows. Taking them off and putting them back
 # costs some milliseconds a table, which smaller loads do not gain.
 LATE_INDEX_BYTES: Final = 1024 * 1024
+
+# What a dataset's sources may amount to, in bytes after decompression: one of them, and all of one load. Far above any
+# file that people load into one tenant, and below what fills the disk of a usual server.
+MAX_SOURCE_BYTES: Final = 64 * 1024**3
+MAX_TOTAL_BYTES: Final = 256 * 1024**3
+
+# How many times its packed size a source may unpack to. Records pack to a tenth, seldom to a fiftieth; gzip ends at a
+# thousand, and what comes near it is made to fill disks. Small sources may be as repetitive as they like.
+MAX_COMPRESSION_RATIO: Final = 200
+RATIO_FREE_BYTES: Final = 64 * 1024**2
+
+# Files of one dataset, entries of an archive included that are no data: each costs some memory before the first is read.
+MAX_SOURCES: Final = 10_000

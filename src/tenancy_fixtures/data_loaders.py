@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext
+from ._ingest import Place, SourceLimits, Spool, as_path
 from ._pg.catalog import read_tables, table_order
 from ._reject_log import Budget, RejectTally, write_rejects
 from ._shapes import Step, ValidationReport
@@ -28,7 +29,7 @@ class DataLoader(BaseFixture):
     """Datasets that a tenant should have.
 
     Without ``datasets`` those named in ``sources`` are meant, and without both all of the pack. ``sources`` puts files of
-    the caller's (a file, a folder, a glob) in the place of the pack's. ``on_error`` is ``"fail"`` or ``"reject"``, and
+    the caller's (a file, a folder, a glob, an archive, a URL, ``-`` for standard input) in the place of the pack's. ``on_error`` is ``"fail"`` or ``"reject"``, and
     ``max_errors`` (records) and ``max_share`` (of all records, 0 to 1) bound what is left out with ``reject``; each dataset's
     own rule where they are not given. ``rejects_to`` names a file for all bad records, as NDJSON. What the ledger knows
     already is not read again.
@@ -50,7 +51,7 @@ class DataLoader(BaseFixture):
     ) -> None:
         if on_error not in (None, "fail", "reject"):
             raise ConfigurationError(f"on_error cannot be {on_error!r}", hint="It is fail or reject.")
-        self.sources = {name: Path(path) for name, path in (sources or {}).items()}
+        self.sources = {name: as_path(path) for name, path in (sources or {}).items()}
         self.datasets = None if datasets is None else tuple(dict.fromkeys([*datasets, *self.sources]))
         self.on_error = on_error
         self.max_errors = max_errors
@@ -96,29 +97,32 @@ class DataLoader(BaseFixture):
         # Here, so that everything but a load works without the data engine.
         from ._load import load_all
 
-        groups = self._groups(context, await read_tables(context.transaction.connection, context.existing.namespace))
-        try:
-            await load_all(context, groups)
-        finally:
-            if self.rejects_to is not None:
-                await asyncio.to_thread(write_rejects, self.rejects_to, [load.tally for group in groups for load in group])
+        tables = await read_tables(context.transaction.connection, context.existing.namespace)
+        with Spool(SourceLimits.of(context.settings)) as spool:
+            groups = self._groups(context, tables, spool)
+            try:
+                await load_all(context, groups)
+            finally:
+                if self.rejects_to is not None:
+                    await asyncio.to_thread(write_rejects, self.rejects_to, [load.tally for group in groups for load in group])
 
     async def rollback(self, context: FixtureContext) -> Sequence[Step]:
         """Remove the rows whose keys the sources hold, in reverse order, and forget them in the ledger."""
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         steps = []
-        for load in reversed([load for group in self._groups(context, tables) for load in group]):
-            removed = await load.remove()
-            if removed:
-                steps.append(Step(self.name, "unload", load.dataset.name, {"removed": removed}))
-                context.note(AuditAction.DATASET_UNLOADED, dataset=load.dataset.name, removed=removed)
+        with Spool(SourceLimits.of(context.settings)) as spool:
+            for load in reversed([load for group in self._groups(context, tables, spool) for load in group]):
+                removed = await load.remove()
+                if removed:
+                    steps.append(Step(self.name, "unload", load.dataset.name, {"removed": removed}))
+                    context.note(AuditAction.DATASET_UNLOADED, dataset=load.dataset.name, removed=removed)
         return steps
 
     def _chosen(self, pack: Pack) -> list[Dataset]:
         names = self.datasets if self.datasets is not None else tuple(self.sources) or None
         return list(pack.manifest.datasets) if names is None else [pack.dataset(name) for name in names]
 
-    def _groups(self, context: FixtureContext, tables: Mapping[str, Table]) -> list[list[DatasetLoad]]:
+    def _groups(self, context: FixtureContext, tables: Mapping[str, Table], spool: Spool) -> list[list[DatasetLoad]]:
         """The loads in order of references between the tables that they fill; those in a circle are one group."""
         from ._dataset_load import DatasetLoad
 
@@ -127,9 +131,9 @@ class DataLoader(BaseFixture):
         circle = {name: members[0] for members in order.cycles for name in members}
         groups: dict[str, list[DatasetLoad]] = {}
         for dataset in sorted(self._chosen(context.pack), key=lambda dataset: max(position.get(target.table, 0) for target in dataset.targets)):
-            path = self.sources.get(dataset.name, context.pack.folder / dataset.source.path)
+            place = Place(self.sources.get(dataset.name, context.pack.folder / dataset.source.path), spool)
             tally = RejectTally(dataset.name, keep_all=self.rejects_to is not None)
-            load = DatasetLoad(context, dataset, tables, path, self._budget(dataset), tally)
+            load = DatasetLoad(context, dataset, tables, place, self._budget(dataset), tally)
             groups.setdefault(_circle_of(dataset, circle), []).append(load)
         return list(groups.values())
 
@@ -155,7 +159,7 @@ def _outlook(report: DatasetReport) -> dict[str, Any]:
 class SpotifyDataLoader(DataLoader):
     """The music catalogue: artists, albums, tracks with their audio features, playlists.
 
-    ``catalogue`` names files of tracks (a file, a folder, a glob of CSV) that take the place of the pack's; without it the
+    ``catalogue`` names files of tracks (a file, a folder, a glob, an archive, a URL) that take the place of the pack's; without it the
     pack's own catalogue is loaded.
 
     :raises DatasetNotFound: while it runs, where the pack has no such datasets.

@@ -26,6 +26,7 @@
     │   ├── SourceEmpty                 no header, no record
     │   ├── SourceUndecodable           bytes that are not text in the stated encoding
     │   ├── SourceMalformed             text that is not in the stated format
+    │   ├── SourceTooLarge              more bytes, files or packing than the limits allow
     │   └── ColumnMissing               a column that the dataset needs is not there
     ├── DataRejected                    records broke the rules; nothing was loaded
     ├── ValidationFailed                a check before or after the work found errors
@@ -66,7 +67,7 @@ if TYPE_CHECKING:
 FACTS = frozenset(
     {
         *("file", "files", "line", "column", "pointer", "revision", "dataset", "findings"),
-        *("source", "record", "columns", "offset", "rule", "count", "rejects"),
+        *("source", "record", "columns", "offset", "rule", "count", "rejects", "limit"),
         *("sqlstate", "schema", "table", "column_name", "constraint", "driver_error"),
         *("run_id", "extra", "log", "port", "data_dir", "data_version", "server_version"),
     }
@@ -223,6 +224,10 @@ class SourceUndecodable(SourceError):
 
 class SourceMalformed(SourceError):
     """Text that is not in the stated format."""
+
+
+class SourceTooLarge(SourceError):
+    """More bytes, more files, or packed more tightly than the limits allow; ``limit`` names the setting that says so."""
 
 
 class ColumnMissing(SourceError):

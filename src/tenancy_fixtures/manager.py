@@ -112,7 +112,7 @@ class FixtureManager:
         """Load datasets into a tenant, all in one transaction; content that is there already is no work.
 
         Without ``datasets`` those named in ``sources`` are loaded, and without both all of the pack. ``sources`` puts
-        files of the caller's (a file, a folder, a glob) in the place of the pack's. ``on_error`` is ``"fail"`` or
+        files of the caller's (a file, a folder, a glob, an archive, a URL, ``-`` for standard input) in the place of the pack's. ``on_error`` is ``"fail"`` or
         ``"reject"``, which leaves bad records out: at most ``max_errors`` of them, and at most ``max_share`` (0 to 1) of all;
         the dataset's own rule where they are not given. ``rejects_to`` names a file that lists every bad record as NDJSON,
         whether the load succeeds or not.

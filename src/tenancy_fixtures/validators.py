@@ -25,7 +25,7 @@ from .exceptions import SourceError, TenancyError, TenantNotFound
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, MutableMapping
 
-    from ._ingest import FrameStream
+    from ._ingest import FrameStream, SourceLimits, Spool
     from ._pack_models import Dataset
     from ._pg.database import Session, Transaction
     from ._shapes import Table, Tenant
@@ -72,7 +72,7 @@ class FixtureValidator:
             unfit = list(misfits(dataset, tables))
             findings += unfit
             if not any(finding.rule == "table" for finding in unfit):
-                findings += await self._data(dataset, tables)
+                findings += await self._data(dataset, tables, _ingest.SourceLimits.of(runtime.settings))
         return findings
 
     async def _structure(self, runtime: Runtime) -> tuple[dict[str, Table], list[Finding]]:
@@ -89,12 +89,12 @@ class FixtureValidator:
             Finding("revisions", "error", place, "differs between schema_template.sql and the revisions") for place in _unlike(script, revisions)
         ]
 
-    async def _data(self, dataset: Dataset, tables: dict[str, Table]) -> list[Finding]:
+    async def _data(self, dataset: Dataset, tables: dict[str, Table], limits: SourceLimits) -> list[Finding]:
         """What is wrong with a dataset's records, at most one finding a rule and column."""
         counts: Counter[tuple[str, str]] = Counter()
         first: dict[tuple[str, str], str] = {}
         try:
-            with await asyncio.to_thread(self._open, dataset, tables) as stream:
+            with _ingest.Spool(limits) as spool, await asyncio.to_thread(self._open, dataset, tables, spool) as stream:
                 # A thread reads one frame at a time: a validation that is cancelled waits for no more than that.
                 async with OneAhead(lambda: next(stream, None)) as frames:
                     async for frame in frames:
@@ -106,8 +106,8 @@ class FixtureValidator:
             return [Finding(type(error).__name__, "error", dataset.name, error.message)]
         return [Finding(rule, "error", name, first[rule, name], number) for (rule, name), number in counts.items()]
 
-    def _open(self, dataset: Dataset, tables: dict[str, Table]) -> FrameStream:
-        return _ingest.read_dataset(dataset, tables, _ingest.open_sources(self.pack.folder / dataset.source.path))
+    def _open(self, dataset: Dataset, tables: dict[str, Table], spool: Spool) -> FrameStream:
+        return _ingest.read_dataset(dataset, tables, _ingest.open_sources(self.pack.folder / dataset.source.path, spool=spool))
 
 
 @asynccontextmanager

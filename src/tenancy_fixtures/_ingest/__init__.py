@@ -1,6 +1,6 @@
 """From a source to typed, checked frames; knows no database.
 
-``open_sources`` finds the files, ``content_digest`` tells whether they hold what was loaded before, ``read_dataset``
+``open_sources`` finds the files (a ``Spool`` keeps what is no plain file, within ``SourceLimits``), ``content_digest`` tells whether they hold what was loaded before, ``read_dataset``
 reads them. The data engine is imported when records are read, not before.
 """
 
@@ -9,13 +9,28 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import MissingExtra
-from .sources import FileSource, content_digest, open_sources, refuse_changed
+from ._limits import SourceLimits
+from .sources import FileSource, Place, Sources, Spool, as_path, content_digest, open_sources, refuse_changed
 
 if TYPE_CHECKING:
     from .frames import Frame, TargetFrame
     from .stream import FrameStream, read_dataset
 
-__all__ = ["FileSource", "Frame", "FrameStream", "TargetFrame", "content_digest", "open_sources", "read_dataset", "refuse_changed"]
+__all__ = [
+    "FileSource",
+    "Frame",
+    "FrameStream",
+    "Place",
+    "SourceLimits",
+    "Sources",
+    "Spool",
+    "TargetFrame",
+    "as_path",
+    "content_digest",
+    "open_sources",
+    "read_dataset",
+    "refuse_changed",
+]
 
 _LAZY = {"Frame": "frames", "TargetFrame": "frames", "FrameStream": "stream", "read_dataset": "stream"}
 

@@ -1,73 +1,181 @@
-"""Where records come from: a file, the files of a folder, or a glob; and the digest of what they hold."""
+"""Where records come from: files, folders, globs, archives, standard input, URLs; and the digest of what they hold."""
 
 from __future__ import annotations
 
 import hashlib
-import os
-import stat
+from contextlib import closing
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Final, Optional, Tuple, TypeVar, Union
 
-from .._shapes import Shape
 from ..exceptions import SourceEmpty, SourceMalformed, SourceMissing
+from ._archives import ZipMember, tar_members, zip_members
+from ._codecs import CODECS, HEAD_BYTES, buffered, codec_of, unpack
+from ._extents import Extent, LocalFile, Spool
+from ._limits import Account
+from ._local import SUFFIXES, find, in_words, is_wanted, local_path, look_at, names_of
+from ._remote import fetch, scheme_of
+from ._source_errors import as_text, damaged, missing
+from ._standard_input import NAME as STDIN
+from ._standard_input import take_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-    from pathlib import Path
+    from collections.abc import Iterable, Iterator
 
-SUFFIXES = (".csv", ".tsv", ".json", ".ndjson", ".jsonl", ".parquet", ".arrow", ".ipc", ".feather")
-_WILD = frozenset("*?[")
+# What each suffix promises. A name may end in two: records.csv.gz, records.tar.zst.
+_PROMISED: Final = {**CODECS, ".zip": "zip", ".tar": "tar", ".tgz": "gzip", ".tzst": "zstd", ".tbz2": "bzip2"}
+_SHORT_TARS: Final = (".tgz", ".tzst", ".tbz2")
 _CHUNK = 1 << 20
+# Times its packed size that a source is taken to hold until it was read once: too much costs some milliseconds, too little
+# a load with indexes in place.
+_ESTIMATED_RATIO: Final = 20
+
+_Raw = Union[Extent, ZipMember]
+_AnyRaw = TypeVar("_AnyRaw", Extent, ZipMember, _Raw)
 
 
-@dataclass(frozen=True)
-class FileSource(Shape):
-    """One file of records. ``name`` is what rejects and reports call it; ``size`` is in bytes.
+class FileSource:
+    """One file of records. ``name`` is what rejects and reports call it.
 
-    ``modified_ns`` is when it was last written, so that a change while it is being read is seen.
+    Its bytes are those inside: where the file is compressed, or a member of an archive, they are unpacked on the way.
     """
 
-    name: str
-    path: Path
-    size: int
-    modified_ns: int = 0
+    def __init__(self, name: str, raw: _Raw, spool: Spool, *, codec: str | None = None, origin: LocalFile | None = None) -> None:
+        self.name = name
+        self.origin = origin
+        self._raw = raw
+        self._spool = spool
+        self._codec = codec
+        self._size: int | None = None
+        self._account = Account(spool.budget, name)
+        if isinstance(raw, Extent) and isinstance(raw.file, LocalFile):
+            self._account.grew(raw.size)
+        self._seekable: Extent | None = raw if isinstance(raw, Extent) and codec is None else None
 
-    def open_seekable(self) -> BinaryIO:
-        """The same, for a reader that goes back and forth."""
-        return self.open()
+    def __repr__(self) -> str:
+        return f"<FileSource {self.name!r}, {self.size} bytes>"
+
+    @property
+    def size(self) -> int:
+        """Bytes of what is inside: as they were counted where the source was read before, else as its archive says, or a high estimate."""
+        if self._size is not None:
+            return self._size
+        return self._raw.size * _ESTIMATED_RATIO if self._codec else self._raw.size
+
+    @property
+    def path(self) -> Path | None:
+        """The file of the caller's that it is, or is in."""
+        return self.origin.path if self.origin else None
+
+    @property
+    def modified_ns(self) -> int:
+        """When that file was last written; 0 where there is none."""
+        return self.origin.modified_ns if self.origin else 0
 
     def open(self) -> BinaryIO:
-        """The bytes of the source, from the first on.
+        """The bytes of the source, from the first on; as often as one likes, from any thread.
 
         :raises SourceMissing: it has gone, or may not be read any more.
+        :raises SourceMalformed: from reading, packed bytes that are damaged.
+        :raises SourceTooLarge: from reading, more bytes than the limits allow.
         """
         try:
-            return self.path.open("rb")
+            if self._codec is None:
+                return self._raw.open() if isinstance(self._raw, Extent) else self._raw.open(self._ended)
+            unpacked = unpack(self._account, self._codec, self._raw.open())
+        except OSError as error:
+            raise missing(self.name, error) from error
+        unpacked.ended = self._ended
+        return buffered(unpacked)
+
+    def open_seekable(self) -> BinaryIO:
+        """The same bytes, seekable: the file itself, or what was unpacked into the temporary file of the load, once.
+
+        :raises SourceMissing, SourceMalformed, SourceTooLarge: as :meth:`open` and reading its stream.
+        """
+        if self._seekable is None:
+            with self.open() as stream:
+                self._seekable = self._spool.take(self.name, _pieces(stream), counted=True)
+        try:
+            return self._seekable.open()
         except OSError as error:
             raise missing(self.name, error) from error
 
+    def refuse_closed(self) -> None:
+        """Give up where the load was given up: a thread that reads for long asks now and then.
 
-def open_sources(path: Path, *, suffixes: Sequence[str] = SUFFIXES) -> tuple[FileSource, ...]:
-    """Find the files that ``path`` names, sorted by name, and see that each can be read.
+        :raises SourceMissing: the sources were closed.
+        """
+        if self._spool.closed:
+            raise SourceMissing(f"{self.name} was closed while it was being read", source=self.name)
 
-    A folder gives its own files with one of the ``suffixes`` (in any case; hidden files and subfolders are left
-    alone); a glob gives every file that it matches.
+    def _ended(self, size: int) -> None:
+        self._size = size
+
+
+class Sources(Tuple[FileSource, ...]):  # noqa: SLOT001 - a tuple's subclass can have none
+    """The sources of one load, in order. Close them, or use them with ``with``: some may lie in a temporary file."""
+
+    spool: Spool
+
+    def close(self) -> None:
+        """Give back the temporary file, if there is one."""
+        self.spool.close()
+
+    def __enter__(self) -> Sources:  # noqa: PYI034  # typing.Self needs Python 3.11
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+@dataclass(frozen=True)
+class Place:
+    """What :func:`open_sources` is called with: a path, and the spool of the load."""
+
+    path: str | Path
+    spool: Spool
+
+
+def as_path(place: str | Path) -> str | Path:
+    """What a caller calls a source: a URL and ``-`` stay texts, everything else is a path."""
+    return place if isinstance(place, str) and (place == "-" or scheme_of(place)) else Path(place)
+
+
+def open_sources(path: str | Path, *, spool: Spool | None = None) -> Sources:
+    """Find the files that ``path`` leads to, sorted by name, and see that each can be read.
+
+    A folder gives its own files with a suffix of records or of archives (in any case; hidden files and subfolders are
+    left alone); a glob gives every file that it matches; an archive gives its members. A text may also be a URL, or ``-``
+    for standard input: these are kept in the ``spool``, with what else must be unpacked first. Whoever gives a spool closes
+    it; without one, the sources have their own. To be called in a worker thread.
 
     :raises SourceMissing: nothing is there, or there is no right to read it.
     :raises SourceEmpty: a file of 0 bytes.
+    :raises SourceMalformed: an archive or a compressed file is damaged, or is not what its name says.
+    :raises SourceTooLarge: more bytes or files than the limits allow.
     """
-    files = _find(path, tuple(suffix.lower() for suffix in suffixes))
-    names = _names(files)
-    return tuple(_open(name, file) for name, file in sorted(zip(names, files)))
+    own = spool is None
+    spool = spool or Spool()
+    try:
+        sources = Sources(source for name, extent, origin in _places(path, spool) for source in _expand(name, extent, spool, origin))
+        spool.budget.count(as_text(str(path)), len(sources))
+    except BaseException:
+        if own:
+            spool.close()
+        raise
+    sources.spool = spool
+    return sources
 
 
 def content_digest(sources: Iterable[FileSource]) -> str:
     """SHA-256, in hex, over what the sources hold, in their order.
 
-    Names, places and times do not count: a copy that was moved or touched has the digest of its original. Each file's
-    length goes in before its content, so that moving bytes from one file to its neighbour changes the digest.
+    Names, places, times and packing do not count: a copy that was moved, touched or compressed has the digest of its
+    original. Each file's length goes in before its content, so that moving bytes from one file to its neighbour changes the digest.
 
     :raises SourceMissing: a file has gone, or may not be read any more.
+    :raises SourceMalformed, SourceTooLarge: as :meth:`FileSource.open`.
     """
     digest = hashlib.sha256()
     for source in sources:
@@ -80,85 +188,143 @@ def content_digest(sources: Iterable[FileSource]) -> str:
 def refuse_changed(sources: Iterable[FileSource]) -> None:
     """See that nobody wrote to the sources since :func:`open_sources` found them: their digest is of what was read.
 
-    :raises SourceMalformed: one was changed, or has gone.
+    :raises SourceMalformed: one was changed.
+    :raises SourceMissing: one has gone.
     """
-    for source in sources:
+    for origin, name in {source.origin: source.name for source in sources if source.origin}.items():
         try:
-            now = source.path.stat()
+            now = origin.path.stat()
         except OSError as error:
-            raise missing(source.name, error) from error
-        if (now.st_size, now.st_mtime_ns) != (source.size, source.modified_ns):
+            raise missing(name, error) from error
+        if (now.st_size, now.st_mtime_ns) != (origin.size, origin.modified_ns):
             hint = "Nothing was loaded. Load it again when whoever writes it has finished."
-            raise SourceMalformed(f"{source.name} changed while it was being read", source=source.name, hint=hint)
+            raise SourceMalformed(f"{name} changed while it was being read", source=name, hint=hint)
 
 
-def missing(name: str, error: OSError) -> SourceMissing:
-    """The error for a file that the system would not open."""
-    name = _as_text(name)
-    return SourceMissing(
-        f"{name} cannot be read: {error.strerror or type(error).__name__}", source=name, hint="Check the path and the rights to read it."
-    )
+_Found = Tuple[str, Extent, Optional[LocalFile]]
 
 
-def _as_text(name: str) -> str:
-    """A file's name as text that a report can hold: names are bytes, and not always UTF-8."""
-    return os.fsencode(name).decode("utf-8", "replace").replace("\x00", "\ufffd")
+def _places(path: str | Path, spool: Spool) -> Iterator[_Found]:
+    """Names and bytes of the files that a path leads to, packed as they are."""
+    scheme = scheme_of(path) if isinstance(path, str) else None
+    if path == "-":
+        yield STDIN, _filled(STDIN, take_input(spool)), None
+    elif scheme and scheme != "file":
+        for name, extent in fetch(str(path), spool, is_wanted):
+            yield name, _filled(name, extent), None
+    else:
+        files = find(local_path(str(path)) if scheme else Path(path))
+        spool.budget.count(as_text(str(path)), len(files))
+        for name, file in sorted(zip(names_of(files), files)):
+            found = look_at(name, file)
+            yield name, _filled(name, Extent(found, 0, found.size)), found
 
 
-def _find(path: Path, suffixes: tuple[str, ...]) -> list[Path]:
-    if "\x00" in str(path):
-        raise SourceMissing("no file has a NUL in its name", source=_as_text(str(path)), hint="Check the path.")
+def _filled(name: str, raw: _AnyRaw) -> _AnyRaw:
+    if raw.size == 0:
+        raise _nothing(name)
+    return raw
+
+
+def _nothing(name: str) -> SourceEmpty:
+    return SourceEmpty(f"{name} is empty", source=name, hint="It needs a header and at least one record.")
+
+
+def _expand(name: str, extent: Extent, spool: Spool, origin: LocalFile | None) -> Iterator[FileSource]:
+    """The sources in a file: the file itself, or, where it is an archive, its members."""
+    codec = _codec(name, extent)
+    if codec == "zip":
+        yield from _members(name, ((member.name, member) for member in zip_members(name, extent, spool, is_wanted)), spool, origin)
+        return
+    if codec not in (None, "tar"):
+        inner = _inner_codec(name, extent, codec or "", spool)
+        if inner != "tar":
+            yield FileSource(name, extent, spool, codec=codec, origin=origin)
+            return
+        # A compressed archive cannot be read here and there: what is inside is kept, once.
+        with FileSource(name, extent, spool, codec=codec, origin=origin).open() as stream:
+            extent, codec = spool.take(name, _pieces(stream), counted=True), inner
+    if codec == "tar":
+        yield from _members(name, tar_members(name, extent, spool, is_wanted), spool, origin)
+        return
+    yield FileSource(name, extent, spool, origin=origin)
+
+
+def _members(archive: str, members: Iterable[tuple[str, _Raw]], spool: Spool, origin: LocalFile | None) -> Iterator[FileSource]:
+    """The sources in an archive; an archive in an archive is not entered."""
+    empty = True
+    for name, raw in members:
+        empty, codec = False, _codec(name, _filled(name, raw))
+        if codec in ("zip", "tar") or (codec and _inner_codec(name, raw, codec, spool)):
+            hint = "Nothing was loaded. Unpack the outer archive, and give the folder with what was in it."
+            raise SourceMalformed(f"{name} is an archive in an archive", source=name, hint=hint)
+        yield FileSource(name, raw, spool, codec=codec, origin=origin)
+    if empty:
+        hint = "Give an archive with data files; those of archives in it are not looked for."
+        raise SourceMissing(f"{archive} holds no file that ends in {in_words(SUFFIXES)}, packed or not", source=archive, hint=hint)
+
+
+def _codec(name: str, raw: _Raw) -> str | None:
+    """How a file is packed, by its content; its name may promise nothing else.
+
+    :raises SourceMalformed: the name says that it is packed, and it is not.
+    """
+    codec, promised = codec_of(_head(name, raw)), _promised(name)
+    if codec == "xz":
+        raise SourceMalformed(f"{name} is packed by xz, which is not read here", source=name, hint="Unpack it, or pack it with gzip or zstd.")
+    if codec is None and promised == "tar":
+        # Old archives have no magic word.
+        return "tar"
+    if codec is None and promised is not None:
+        raise damaged(name, f"is no {promised}, though its name says so")
+    return codec
+
+
+def _inner_codec(name: str, raw: _Raw, codec: str, spool: Spool) -> str | None:
+    """What is inside a compressed file: ``tar``, or ``None`` for records.
+
+    :raises SourceMalformed: it is packed once more, or is no archive though its name says so.
+    """
+    with FileSource(name, raw, spool, codec=codec).open() as stream:
+        head = stream.read(HEAD_BYTES)
+    if not head:
+        raise _nothing(name)
+    inner = codec_of(head)
+    if inner not in (None, "tar"):
+        raise SourceMalformed(f"{name} is packed twice: inside is {inner}", source=name, hint="Nothing was loaded. Unpack it once.")
+    suffixes = Path(name.lower()).suffixes
+    if inner is None and ((suffixes[-1:] and suffixes[-1] in _SHORT_TARS) or suffixes[-2:-1] == [".tar"]):
+        raise damaged(name, "holds no tar archive, though its name says so")
+    return inner
+
+
+def _head(name: str, raw: _Raw) -> bytes:
     try:
-        if path.is_dir():
-            found = [item for item in path.iterdir() if item.suffix.lower() in suffixes and not item.name.startswith(".") and not item.is_dir()]
-            what = f"the folder {path.name!r} has no file that ends in {' or '.join(suffixes)}"
-        elif _WILD & set(str(path)) and not path.exists():
-            found = _glob(path)
-            what = f"no file matches {str(path)!r}"
-        else:
-            return [path]
-    except OSError as error:
-        raise missing(str(path), error) from error
-    if not found:
-        raise SourceMissing(_as_text(what), source=_as_text(str(path)), hint="Give a file, a folder with such files, or a glob.")
-    return found
-
-
-def _glob(path: Path) -> list[Path]:
-    parts = path.parts
-    first = next(index for index, part in enumerate(parts) if _WILD & set(part))
-    root = path.__class__(*parts[:first]) if first else path.__class__()
-    return [item for item in root.glob(str(path.__class__(*parts[first:]))) if not item.is_dir()]
-
-
-def _names(files: list[Path]) -> list[str]:
-    """File names; with their folders where two files have the same name."""
-    short = [_as_text(file.name) for file in files]
-    return short if len(set(short)) == len(short) else [_as_text(file.as_posix()) for file in files]
-
-
-def _open(name: str, path: Path) -> FileSource:
-    try:
-        # Opening a pipe waits for somebody who writes to it; a device may never end.
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise SourceMissing(f"{name} is no regular file", source=name, hint="Save it to a file first.")
-        with path.open("rb") as file:
-            found = os.fstat(file.fileno())
-            size = file.seek(0, 2)
+        with closing(raw.open()) as stream:
+            return stream.read(HEAD_BYTES)
     except OSError as error:
         raise missing(name, error) from error
-    if size == 0:
-        raise SourceEmpty(f"{name} is empty", source=name, hint="It needs a header and at least one record.")
-    return FileSource(name, path, size, found.st_mtime_ns)
+
+
+def _promised(name: str) -> str | None:
+    return _PROMISED.get(Path(name.lower()).suffix)
+
+
+def _pieces(stream: BinaryIO) -> Iterator[bytes]:
+    return iter(lambda: stream.read(_CHUNK), b"")
 
 
 def _digest_file(source: FileSource) -> tuple[int, bytes]:
     digest, size = hashlib.sha256(), 0
     try:
         with source.open() as file:
-            for chunk in iter(lambda: file.read(_CHUNK), b""):
+            for chunk in _pieces(file):
+                source.refuse_closed()
                 digest.update(chunk)
                 size += len(chunk)
     except OSError as error:
         raise missing(source.name, error) from error
     return size, digest.digest()
+
+
+__all__ = ["SUFFIXES", "FileSource", "Place", "Sources", "Spool", "as_path", "content_digest", "missing", "open_sources", "refuse_changed"]

@@ -30,7 +30,8 @@ def load(
     dataset: Annotated[
         Optional[list[str]],
         typer.Option(
-            metavar="NAME[=PATH]", help="A dataset of the pack; with PATH from this file, folder or glob. Repeatable. Without it: all of the pack."
+            metavar="NAME[=PATH]",
+            help="A dataset of the pack; with PATH from this file, folder, glob, archive or URL, or from standard input (-). Repeatable. Without it: all of the pack.",
         ),
     ] = None,
     on_error: Annotated[
@@ -86,7 +87,10 @@ def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:
             raise typer.BadParameter("it is NAME or NAME=PATH", param_hint="--dataset")
         if names.count(name) > 1:
             raise typer.BadParameter(f"{name!r} is given twice", param_hint="--dataset")
-    return names, {name: path for name, separator, path in parts if separator}
+    sources = {name: path for name, separator, path in parts if separator}
+    if list(sources.values()).count("-") > 1:
+        raise typer.BadParameter("standard input (-) can be read once only", param_hint="--dataset")
+    return names, sources
 
 
 async def _load(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "RunReport":
