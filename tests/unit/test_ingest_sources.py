@@ -35,10 +35,10 @@ def test_a_file_is_one_source(tmp_path):
     assert (source.name, source.size) == ("one.csv", 4)
 
 
-def test_a_folder_gives_its_csv_files_by_name_and_nothing_else(tmp_path):
+def test_a_folder_gives_its_data_files_by_name_and_nothing_else(tmp_path):
     folder = write(tmp_path, b=b"a\n1\n", a=b"a\n2\n")
     (folder / "C.CSV").write_bytes(b"a\n3\n")
-    for other in ("notes.txt", ".hidden.csv"):
+    for other in ("notes.md", ".hidden.csv", "README", "book.xlsx"):
         (folder / other).write_bytes(b"x")
     write(folder / "inner.csv", deep=b"a\n1\n")
     assert [source.name for source in open_sources(folder)] == ["C.CSV", "a.csv", "b.csv"]

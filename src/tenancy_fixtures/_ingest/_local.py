@@ -28,7 +28,7 @@ def local_path(url: str) -> Path:
     """
     host, slash, path = url.partition("://")[2].partition("/")
     if host not in ("", "localhost"):
-        raise SourceMissing(f"{url} is on another machine", source=as_text(url), hint="A file of this one is file:///path.")
+        raise SourceMissing("a file:// URL names another machine", source="file://", hint="A file of this one is file:///path.")
     return Path(unquote(slash + path))
 
 

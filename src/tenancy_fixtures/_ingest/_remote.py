@@ -29,6 +29,7 @@ WEB: Final = ("http", "https")
 # Scheme of an object store, and what the names of its environment variables begin with.
 STORES: Final = {"s3": "AWS", "s3a": "AWS", "gs": "GOOGLE", "az": "AZURE", "abfs": "AZURE", "abfss": "AZURE"}
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(.*)", re.DOTALL)
+_PORT = re.compile(r":\d*$")
 _CHUNK = 4 << 20
 # A whole file may take long, silence may not. Without a limit of its own the client gives a file 30 s.
 _WHOLE, _CONNECT, _SILENCE = timedelta(days=1), timedelta(seconds=10), 60.0
@@ -59,6 +60,9 @@ def public_name(url: str) -> str:
     """A URL without what must not be told: user and password, query, fragment."""
     scheme, rest = _split(url)
     host, slash, path = rest.partition("/")
+    if ":" in host and "@" not in host and not _PORT.search(host):
+        # The rest of a password that holds a slash: what stands before the @ goes, wherever that is.
+        host, slash, path = rest.rpartition("@")[2].partition("/")
     if scheme not in ("abfs", "abfss"):  # there a container stands before the @
         host = host.rpartition("@")[2]
     return f"{scheme}://{host}{slash}{path}".partition("?")[0].partition("#")[0]

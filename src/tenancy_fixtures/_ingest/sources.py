@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 # What each suffix promises. A name may end in two: records.csv.gz, records.tar.zst.
 _PROMISED: Final = {**CODECS, ".zip": "zip", ".tar": "tar", ".tgz": "gzip", ".tzst": "zstd", ".tbz2": "bzip2"}
-_SHORT_TARS: Final = (".tgz", ".tzst", ".tbz2")
+_SHORT_TARS: Final = ([".tgz"], [".tzst"], [".tbz2"])
 _CHUNK = 1 << 20
 # Times its packed size that a source is taken to hold until it was read once: too much costs some milliseconds, too little
 # a load with indexes in place.
@@ -48,7 +48,7 @@ class FileSource:
         self._codec = codec
         self._size: int | None = None
         self._account = Account(spool.budget, name)
-        if isinstance(raw, Extent) and isinstance(raw.file, LocalFile):
+        if codec is None and isinstance(raw, Extent) and isinstance(raw.file, LocalFile):
             self._account.grew(raw.size)
         self._seekable: Extent | None = raw if isinstance(raw, Extent) and codec is None else None
 
@@ -236,18 +236,17 @@ def _expand(name: str, extent: Extent, spool: Spool, origin: LocalFile | None) -
     if codec == "zip":
         yield from _members(name, ((member.name, member) for member in zip_members(name, extent, spool, is_wanted)), spool, origin)
         return
+    source = FileSource(name, extent, spool, codec=None if codec == "tar" else codec, origin=origin)
     if codec not in (None, "tar"):
-        inner = _inner_codec(name, extent, codec or "", spool)
-        if inner != "tar":
-            yield FileSource(name, extent, spool, codec=codec, origin=origin)
-            return
-        # A compressed archive cannot be read here and there: what is inside is kept, once.
-        with FileSource(name, extent, spool, codec=codec, origin=origin).open() as stream:
-            extent, codec = spool.take(name, _pieces(stream), counted=True), inner
+        codec = _inner_codec(source)
+        if codec == "tar":
+            # A compressed archive cannot be read here and there: what is inside is kept, once.
+            with source.open() as stream:
+                extent = spool.take(name, _pieces(stream), counted=True)
     if codec == "tar":
         yield from _members(name, tar_members(name, extent, spool, is_wanted), spool, origin)
-        return
-    yield FileSource(name, extent, spool, origin=origin)
+    else:
+        yield source
 
 
 def _members(archive: str, members: Iterable[tuple[str, _Raw]], spool: Spool, origin: LocalFile | None) -> Iterator[FileSource]:
@@ -255,10 +254,11 @@ def _members(archive: str, members: Iterable[tuple[str, _Raw]], spool: Spool, or
     empty = True
     for name, raw in members:
         empty, codec = False, _codec(name, _filled(name, raw))
-        if codec in ("zip", "tar") or (codec and _inner_codec(name, raw, codec, spool)):
+        source = FileSource(name, raw, spool, codec=codec, origin=origin)
+        if codec in ("zip", "tar") or (codec and _inner_codec(source)):
             hint = "Nothing was loaded. Unpack the outer archive, and give the folder with what was in it."
             raise SourceMalformed(f"{name} is an archive in an archive", source=name, hint=hint)
-        yield FileSource(name, raw, spool, codec=codec, origin=origin)
+        yield source
     if empty:
         hint = "Give an archive with data files; those of archives in it are not looked for."
         raise SourceMissing(f"{archive} holds no file that ends in {in_words(SUFFIXES)}, packed or not", source=archive, hint=hint)
@@ -280,22 +280,21 @@ def _codec(name: str, raw: _Raw) -> str | None:
     return codec
 
 
-def _inner_codec(name: str, raw: _Raw, codec: str, spool: Spool) -> str | None:
+def _inner_codec(source: FileSource) -> str | None:
     """What is inside a compressed file: ``tar``, or ``None`` for records.
 
-    :raises SourceMalformed: it is packed once more, or is no archive though its name says so.
+    :raises SourceEmpty: there is nothing.
+    :raises SourceMalformed: it is packed once more.
     """
-    with FileSource(name, raw, spool, codec=codec).open() as stream:
+    name = source.name
+    with source.open() as stream:
         head = stream.read(HEAD_BYTES)
     if not head:
         raise _nothing(name)
-    inner = codec_of(head)
+    inner, suffixes = codec_of(head), Path(name.lower()).suffixes
     if inner not in (None, "tar"):
         raise SourceMalformed(f"{name} is packed twice: inside is {inner}", source=name, hint="Nothing was loaded. Unpack it once.")
-    suffixes = Path(name.lower()).suffixes
-    if inner is None and ((suffixes[-1:] and suffixes[-1] in _SHORT_TARS) or suffixes[-2:-1] == [".tar"]):
-        raise damaged(name, "holds no tar archive, though its name says so")
-    return inner
+    return "tar" if suffixes[-1:] in _SHORT_TARS or suffixes[-2:-1] == [".tar"] else inner
 
 
 def _head(name: str, raw: _Raw) -> bytes:
