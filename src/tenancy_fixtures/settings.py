@@ -42,7 +42,7 @@ class Settings(BaseSettings):
     lock_timeout: float = Field(constants.DEFAULT_LOCK_TIMEOUT, gt=0, description="Seconds to wait for a lock in the database.")
     statement_timeout: float = Field(constants.DEFAULT_STATEMENT_TIMEOUT, gt=0, description="Seconds that one statement may take.")
     max_source_bytes: int = Field(constants.MAX_SOURCE_BYTES, gt=0, description="Bytes that one source may hold, after decompression.")
-    max_total_bytes: int = Field(constants.MAX_TOTAL_BYTES, gt=0, description="Bytes that all sources of a dataset may hold.")
+    max_total_bytes: int = Field(constants.MAX_TOTAL_BYTES, gt=0, description="Bytes that all sources of a load may hold.")
     max_compression_ratio: int = Field(constants.MAX_COMPRESSION_RATIO, gt=0, description="How many times its packed size a source may unpack to.")
     max_sources: int = Field(constants.MAX_SOURCES, gt=0, description="Files that a dataset may have; every entry of an archive counts.")
     plain_http: bool = Field(False, description="Read sources over http:// from other machines too, not only from this one.")

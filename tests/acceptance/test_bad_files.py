@@ -47,7 +47,7 @@ FILES: dict[str, tuple[Callable[[Path], Path], type[errors.SourceError], dict[st
     "header_only": (written("users.csv", LINES[0]), errors.SourceEmpty, {}),
     "header_without_end": (written("users.csv", LINES[0].rstrip()), errors.SourceEmpty, {}),
     "one_of_two_empty": (folder_of(("users.csv", GOOD), ("zzz.csv", b"")), errors.SourceEmpty, {"source": "zzz.csv"}),
-    "folder_without_files": (folder_of(("users.txt", GOOD)), errors.SourceMissing, {"source": None}),
+    "folder_without_files": (folder_of(("users.md", GOOD)), errors.SourceMissing, {"source": None}),
     "glob_without_files": (lambda folder: folder / "*.csv", errors.SourceMissing, {"source": None}),
     "not_utf8": (
         written("users.csv", LINES[0] + LINES[1] + LINES[2].replace(b"FR", b"\xff\xfe")),
