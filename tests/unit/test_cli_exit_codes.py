@@ -43,6 +43,7 @@ EXPECTED = {
     "SourceEmpty": 6,
     "SourceError": 6,
     "SourceMalformed": 6,
+    "SourceTooLarge": 6,
     "SourceMissing": 6,
     "SourceUndecodable": 6,
     "StatementRefused": 1,
