@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import gzip
 import io
+import json
 import os
 import struct
 import tarfile
@@ -13,12 +14,16 @@ import zipfile
 from pathlib import Path
 
 import hypothesis.strategies as st
+import pyarrow as pa
 import pytest
 from hypothesis import given
+from pyarrow import parquet
 
 from tenancy_fixtures import constants
 from tenancy_fixtures._ingest import FileSource, SourceLimits, Spool, content_digest, open_sources, refuse_changed
 from tenancy_fixtures._ingest._csv import read_csv
+from tenancy_fixtures._ingest.readers import Field, open_reader
+from tenancy_fixtures._pack_models import Source
 from tenancy_fixtures.exceptions import SourceEmpty, SourceError, SourceMalformed, SourceMissing, SourceTooLarge
 from tests.packing import CODECS, tarred, ways, zipped, zstd
 
@@ -145,6 +150,27 @@ def test_a_folder_takes_packed_files_and_archives(tmp_path):
         names = [source.name for source in sources]
     plain = sorted(f"d.{suffix}" for suffix in ("tsv", "txt", "json", "ndjson", "jsonl", "parquet", "arrow", "feather", "ipc"))
     assert names == ["a.csv.gz", "b.zip/one.json", "b.zip/two.ndjson", "c.parquet.zst", *plain]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow", "ndjson", "json"])
+def test_every_format_is_read_from_every_packing(tmp_path, kind):
+    """Parquet and Arrow are read here and there, the others from the start to the end."""
+    table = pa.table({"n": list(range(3000)), "name": [f"item {number}" for number in range(3000)]})
+    target = io.BytesIO()
+    if kind == "parquet":
+        parquet.write_table(table, target)
+    elif kind == "arrow":
+        with pa.ipc.new_file(target, table.schema) as writer:
+            writer.write_table(table)
+    else:
+        lines = [json.dumps(row) for row in table.to_pylist()]
+        target.write(("\n".join(lines) if kind == "ndjson" else f"[{','.join(lines)}]").encode())
+
+    for name, packed in ways(target.getvalue(), f"records.{kind}").items():
+        with open_sources(write(tmp_path, name, packed)) as (source,):
+            reader = open_reader(source, Source(path="x"), {"n": Field(), "name": Field()})
+            rows = [row for frame in reader.frames() for row in frame.cells.rows()]
+        assert [(str(number), text) for number, text in rows] == [(str(row["n"]), row["name"]) for row in table.to_pylist()], name
 
 
 def test_the_digest_of_an_archive_is_that_of_the_folder(tmp_path):
