@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import shutil
+import ssl
+import subprocess
 import sys
 import threading
 import time
@@ -116,6 +119,28 @@ def test_a_redirection_is_followed(web):
     web.files.update({"/old.csv": elsewhere, "/x.csv": CSV})
     with open_sources(f"{web.url}/old.csv") as (source,):
         assert held(source) == CSV
+
+
+def test_a_redirection_to_another_host_takes_no_password_along(web):
+    web.files["/old.csv"] = lambda handler: handler.send(b"", 302, Location=f"http://localhost:{web.server_port}/x.csv")
+    web.files["/x.csv"] = CSV
+    with open_sources(f"{web.url.replace('//', '//reader:secret@')}/old.csv") as (source,):
+        assert held(source) == CSV
+    given = [{name.lower() for name in headers} for _, headers in web.asked]
+    assert ["authorization" in names for names in given] == [True, False]
+
+
+@pytest.mark.skipif(shutil.which("openssl") is None, reason="no openssl to make a certificate with")
+def test_a_certificate_that_nobody_vouches_for(web, tmp_path):
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x", "-addext", "subjectAltName=IP:127.0.0.1"]
+    subprocess.run([*words, "-keyout", key, "-out", certificate], check=True, capture_output=True)
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificate, key)
+    web.socket = context.wrap_socket(web.socket, server_side=True)
+    web.files["/x.csv"] = CSV
+    refuse(SourceMissing, "does not speak TLS as it should", f"{web.url.replace('http:', 'https:')}/x.csv?key={SECRET}")
+    assert web.asked == []
 
 
 def test_no_such_host_no_such_port_no_tls(web):

@@ -208,7 +208,7 @@ _SAYS: Final = (
     (
         r"[Cc]ertificate|InvalidMessage|HandshakeFailure|AlertReceived|rustls",
         "is on a server that does not speak TLS as it should",
-        "Check its certificate.",
+        "Check scheme and port of the URL, and the certificate of the server.",
     ),
     (
         r"ContentLength|Content-Length",

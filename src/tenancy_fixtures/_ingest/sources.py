@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import threading
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,6 +48,7 @@ class FileSource:
         self._spool = spool
         self._codec = codec
         self._size: int | None = None
+        self._keeping = threading.Lock()
         self._account = Account(spool.budget, name)
         if codec is None and isinstance(raw, Extent) and isinstance(raw.file, LocalFile):
             self._account.grew(raw.size)
@@ -93,9 +95,10 @@ class FileSource:
 
         :raises SourceMissing, SourceMalformed, SourceTooLarge: as :meth:`open` and reading its stream.
         """
-        if self._seekable is None:
-            with self.open() as stream:
-                self._seekable = self._spool.take(self.name, _pieces(stream), counted=True)
+        with self._keeping:
+            if self._seekable is None:
+                with self.open() as stream:
+                    self._seekable = self._spool.take(self.name, _pieces(stream), counted=True)
         try:
             return self._seekable.open()
         except OSError as error:
