@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -113,13 +113,13 @@ async def test_a_bad_record_is_named_by_its_member(acme: FixtureManager, state: 
     assert (reject.source, reject.record, reject.column) == ("all.tar.zst/b.csv", 2, "energy")
 
 
-BAD: dict[str, tuple[bytes, type[errors.SourceError]]] = {
-    "cut.csv.gz": (gzip.compress(CONTENT)[:-2000], errors.SourceMalformed),
-    "cut.csv.zst": (zstd_compressed(CONTENT)[:-2000], errors.SourceMalformed),
-    "cut.zip": (zipped({"tracks.csv": CONTENT})[:-30], errors.SourceMalformed),
-    "none.csv.gz": (CONTENT, errors.SourceMalformed),
-    "nothing.zip": (zipped({"notes.md": b"#"}), errors.SourceMissing),
-    "bomb.csv.gz": (gzip.compress(bytes(1 << 28), 6), errors.SourceTooLarge),
+BAD: dict[str, tuple[Callable[[], bytes], type[errors.SourceError]]] = {
+    "cut.csv.gz": (lambda: gzip.compress(CONTENT)[:-2000], errors.SourceMalformed),
+    "cut.csv.zst": (lambda: zstd_compressed(CONTENT)[:-2000], errors.SourceMalformed),
+    "cut.zip": (lambda: zipped({"tracks.csv": CONTENT})[:-30], errors.SourceMalformed),
+    "none.csv.gz": (lambda: CONTENT, errors.SourceMalformed),
+    "nothing.zip": (lambda: zipped({"notes.md": b"#"}), errors.SourceMissing),
+    "bomb.csv.gz": (lambda: gzip.compress(bytes(1 << 27), 6), errors.SourceTooLarge),
 }
 
 
@@ -128,8 +128,8 @@ async def test_what_cannot_be_unpacked_leaves_nothing(kept: FixtureManager, stat
     temporary = tmp_path / "temporary"
     temporary.mkdir()
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
-    packed, kind = BAD[name]
-    (tmp_path / name).write_bytes(packed)
+    pack, kind = BAD[name]
+    (tmp_path / name).write_bytes(pack())
     with failing(state, kind) as caught:
         await kept.load_fixtures("acme", sources={"tracks": tmp_path / name})
     assert caught[0].source.startswith(name)
