@@ -186,6 +186,10 @@ class DatasetLoad:
         with self.named():
             await self._enter_ledger()
 
+    async def with_lines(self, error: DataRejected) -> None:
+        """Let the records that the database refused have their lines in the file as well."""
+        error.rejects = await asyncio.to_thread(self._reading.with_lines, error.rejects)
+
     # --- what became of it ----------------------------------------------------------------------------------------------
 
     def rejection(self, refusals: Sequence[DataRejected]) -> DataRejected:
@@ -195,6 +199,7 @@ class DatasetLoad:
             # It names the constraint as well.
             refusals[0].rejects = refusals[0].rejects[:MAX_LISTED_REJECTS]
             refusals[0].facts.setdefault("source", first.source if first else None)
+            refusals[0].facts.setdefault("notes", self.report.notes)
             return refusals[0]
         column = f", column {first.column}" if first and first.column else ""
         place = f"; the first: {first.source}, record {first.record}{column}: {first.message}" if first else ""
@@ -207,6 +212,7 @@ class DatasetLoad:
             count=tally.rejected,
             dataset=self.dataset.name,
             source=first.source if first else None,
+            notes=self.report.notes,
         )
 
     def _facts(self, stream: FrameStream) -> dict[str, Any]:

@@ -88,6 +88,11 @@ async def _attempt(context: FixtureContext, loads: Sequence[DatasetLoad]) -> Non
         await _finish(context, loads)
         for load in loads:
             await load.end()
+    except DataRejected as error:
+        for load in loads:
+            if load.dataset.name == error.dataset:
+                await load.with_lines(error)
+        raise
     finally:
         for load in loads:
             load.close()

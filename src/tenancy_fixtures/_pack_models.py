@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Dict, List, Literal, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
@@ -87,8 +88,18 @@ class Source(Model):
         "auto", description="What the files are; by their names and contents where nothing is said."
     )
     records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`.")
-    encoding: str = "utf-8"
-    delimiter: str = Field(",", min_length=1, max_length=1)
+    encoding: Optional[str] = Field(None, description="As Python's codecs call it; found out where none is given.")
+    delimiter: Optional[str] = Field(None, min_length=1, max_length=1, description="The sign between cells; found out where none is given.")
+    quote: Optional[str] = Field(None, max_length=1, description='The sign around cells, empty where there is none; found out, and mostly `"`.')
+    escape: Optional[str] = Field(None, max_length=1, description="The sign that takes the next one's meaning away; empty where there is none.")
+    doubled_quotes: bool = Field(True, description="Whether a quote inside a quoted cell is written twice.")
+    comment: Optional[str] = Field(None, min_length=1, description="How lines begin that are comments.")
+    skip: Optional[int] = Field(None, ge=0, description="Lines before the header; found out where it is not given.")
+    header: Optional[List[str]] = Field(None, min_length=1, description="Column names of files that have no header.")
+    footer: Optional[Union[int, str]] = Field(None, description="Lines at the end that are no records: how many, or a pattern that they match.")
+    ragged: Literal["reject", "pad", "join"] = Field(
+        "reject", description="What becomes of records with too few cells (pad: they are empty) or too many (join: they go into the last column)."
+    )
 
     @field_validator("path")
     @classmethod
@@ -96,6 +107,18 @@ class Source(Model):
         if path.startswith(("/", "\\")) or ".." in path.replace("\\", "/").split("/"):
             raise ValueError("the path must stay inside the pack's folder")
         return path
+
+    @model_validator(mode="after")
+    def _readable(self) -> Source:
+        signs = [sign for sign in (self.delimiter, self.quote, self.escape) if sign]
+        if len(set(signs)) < len(signs) or any(sign in "\r\n\0" for sign in signs):
+            raise ValueError("delimiter, quote and escape must be different signs, and no ends of lines")
+        if isinstance(self.footer, str):
+            try:
+                re.compile(self.footer)
+            except re.error as error:
+                raise ValueError(f"the footer is no regular expression: {error}") from error
+        return self
 
 
 class Dataset(Model):

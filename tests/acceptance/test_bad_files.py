@@ -50,11 +50,12 @@ FILES: dict[str, tuple[Callable[[Path], Path], type[errors.SourceError], dict[st
     "folder_without_files": (folder_of(("users.md", GOOD)), errors.SourceMissing, {"source": None}),
     "glob_without_files": (lambda folder: folder / "*.csv", errors.SourceMissing, {"source": None}),
     "not_utf8": (
-        written("users.csv", LINES[0] + LINES[1] + LINES[2].replace(b"FR", b"\xff\xfe")),
+        # UTF-8 that was damaged: no other encoding would mend it.
+        written("users.csv", LINES[0] + LINES[1] + LINES[2].replace(b"FR", "éàü".encode() + b"\xff")),
         errors.SourceUndecodable,
-        {"record": 2, "offset": len(LINES[0] + LINES[1]) + LINES[2].index(b"FR")},
+        {"record": 2, "offset": len(LINES[0] + LINES[1]) + LINES[2].index(b"FR") + 6},
     ),
-    "utf16": (written("users.csv", GOOD.decode().encode("utf-16")), errors.SourceUndecodable, {"offset": 0}),
+    "utf16_cut": (written("users.csv", GOOD.decode().encode("utf-16")[:-1]), errors.SourceUndecodable, {"record": 2, "offset": 2 * len(GOOD)}),
     "lacks_a_column": (of_users(user(1), columns=ONE_COLUMN_LESS), errors.ColumnMissing, {"column": "email"}),
     "extra_column": (of_users(user(1, phone=SECRET), columns=(*USERS, "phone")), errors.SourceMalformed, {"columns": ["phone"]}),
     "column_twice": (of_users(user(1), columns=(*USERS, "email")), errors.SourceMalformed, {}),

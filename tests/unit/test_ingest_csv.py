@@ -12,12 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from tenancy_fixtures._ingest import _bytes, _csv, open_sources
-from tenancy_fixtures._ingest._csv import read_csv, read_header
+from tenancy_fixtures._ingest import _bytes, _csv_arrow, _csv_file, open_sources
+from tenancy_fixtures._ingest._csv import CsvReader
+from tenancy_fixtures._pack_models import Source
 from tenancy_fixtures.exceptions import PackInvalid, SourceEmpty, SourceMalformed, SourceUndecodable
 
 SHARED = Path(os.environ["TENANCY_REAL_DATA"]) if os.environ.get("TENANCY_REAL_DATA") else Path(__file__).parents[3] / "shared" / "data"
 SPECTRUM = SHARED.parent / "corpora" / "csv-spectrum"
+WANTED = frozenset("abc")
 
 
 @pytest.fixture
@@ -29,9 +31,13 @@ def source(tmp_path):
     return make
 
 
-def read(source, **options):
-    """Header, rows by record number, rejects by record number; after seeing that the sums are right."""
-    frames = list(read_csv(source, **options))
+def opened(source, *, wanted=WANTED, **declared):
+    return CsvReader(source, Source(path="x.csv", **declared), wanted)
+
+
+def read(source, *, block_bytes=1 << 21, **declared):
+    """Rows by record number, rejects by record number; after seeing that the sums are right."""
+    frames = list(opened(source, **declared).frames(block_bytes))
     rows = {number: row for frame in frames for number, row in zip(frame.numbers, frame.cells.rows())}
     rejects = {reject.record: reject for frame in frames for reject in frame.rejects}
     records = sum(frame.records for frame in frames)
@@ -46,7 +52,7 @@ def read(source, **options):
 def test_line_ends_and_byte_order_mark(source, end, last, bom):
     text = end.join(["a,b", "1,é", '"x ""y""",', "", "3,4"]) + (end if last else "")
     found = source(bom + text.encode())
-    assert read_header(found) == ("a", "b")
+    assert opened(found).header == ("a", "b")
     assert read(found) == ({1: ("1", "é"), 2: ('x "y"', ""), 3: ("3", "4")}, {})
 
 
@@ -83,7 +89,7 @@ def test_a_block_is_never_larger_than_was_asked(source, encoding, monkeypatch):
     monkeypatch.setattr(_bytes, "_CHUNK", 300)
     found = source(("a,b\r\n" + '12,"3\r\n4"\r\n' * 3000).encode(encoding))
     for block in range(100, 140):
-        frames = list(read_csv(found, block_bytes=block, encoding=encoding))
+        frames = list(opened(found, encoding=encoding).frames(block))
         assert max(frame.cells.height for frame in frames) <= block // 11 + 1
         assert sum(frame.records for frame in frames) == 3000
 
@@ -96,7 +102,8 @@ def test_a_record_larger_than_a_block(source):
 
 
 def test_a_record_larger_than_the_limit(source, monkeypatch):
-    monkeypatch.setattr(_csv, "MAX_RECORD_BYTES", 1024)
+    for module in (_csv_file, _csv_arrow):
+        monkeypatch.setattr(module, "MAX_RECORD_BYTES", 1024)
     with pytest.raises(SourceMalformed) as caught:
         read(source(b"a,b\n1,2\n3," + b"x" * 5000 + b"\n4,5\n"), block_bytes=64)
     assert (caught.value.source, caught.value.record) == ("x.csv", 2)
@@ -161,28 +168,22 @@ def test_no_header_or_no_record(source, content):
 
 @pytest.mark.parametrize(
     ("header", "named"),
-    [("a,a,b", "column 2 a name that"), ("a,,b, ", "column 2, 4"), ("a\0", "NUL"), ('"a,b\n1,2', "not CSV"), ('a,"b"c', "not CSV")],
+    [("a,a,b", "columns 1, 2 alike"), ("a\0", "NUL"), ('"a,b\n1,2', "not CSV"), ('a,"b"c', "not CSV")],
 )
 def test_a_header_that_is_none(source, header, named):
     with pytest.raises(SourceMalformed, match=named):
-        read_header(source(f"{header}\n1,2,3\n".encode()))
+        opened(source(f"{header}\n1,2,3\n".encode()), delimiter=",", quote='"')
 
 
 def test_a_header_with_quotes_and_line_ends(source):
     found = source(b'"a ""x""","b\r\nc"\n1,2\n')
-    assert (read_header(found), read(found)) == (('a "x"', "b\r\nc"), ({1: ("1", "2")}, {}))
+    assert (opened(found, wanted=frozenset(['a "x"'])).header, read(found)) == (('a "x"', "b\r\nc"), ({1: ("1", "2")}, {}))
 
 
 @pytest.mark.parametrize("delimiter", [";", "\t", "|"])
 def test_delimiters(source, delimiter):
     rows, _ = read(source(f"a{delimiter}b\n1,5{delimiter}x\n".encode()), delimiter=delimiter)
     assert rows == {1: ("1,5", "x")}
-
-
-@pytest.mark.parametrize("delimiter", ["§", '"', "\n"])
-def test_what_cannot_be_a_delimiter(source, delimiter):
-    with pytest.raises(PackInvalid, match="delimiter"):
-        read(source(b"a,b\n1,2\n"), delimiter=delimiter)
 
 
 def test_no_cell_is_in_a_message(source):
@@ -192,7 +193,7 @@ def test_no_cell_is_in_a_message(source):
 
 def test_a_stream_that_is_left_early_gives_its_file_back(source):
     found = source(b"a,b\n" + b"1,2\n" * 1000)
-    frames = read_csv(found, block_bytes=64)
+    frames = opened(found).frames(64)
     next(frames)
     frames.close()
     assert found.path not in {item.resolve() for item in Path("/proc/self/fd").iterdir()}
@@ -202,11 +203,12 @@ def test_a_stream_that_is_left_early_gives_its_file_back(source):
 @pytest.mark.parametrize("name", [path.stem for path in sorted(SPECTRUM.glob("csvs/*.csv"))])
 def test_the_csv_spectrum(name):
     (found,) = open_sources(SPECTRUM / "csvs" / f"{name}.csv")
-    header, (rows, rejects) = read_header(found), read(found)
+    reader = opened(found, wanted=frozenset())
+    header, (rows, rejects), notes = reader.header, read(found, wanted=frozenset()), reader.notes
     expected = json.loads((SPECTRUM / "json" / f"{name}.json").read_bytes())
     if name == "location_coordinates":  # the corpus has no list here, and another telephone number in its JSON than in its CSV
         expected = [{**expected, "Contact Phone Number": "2095257564"}]
-    assert ([dict(zip(header, row)) for row in rows.values()], rejects) == (expected, {})
+    assert ([dict(zip(header, row)) for row in rows.values()], rejects, notes) == (expected, {}, ())
 
 
 CELL = st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=12) | st.sampled_from(

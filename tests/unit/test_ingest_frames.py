@@ -294,7 +294,7 @@ def test_every_column_that_one_source_lacks_is_told(sources):
 )
 def test_a_first_line_that_may_be_a_record_is_not_shown(sources, text, hint):
     with pytest.raises(ColumnMissing) as caught:
-        read_dataset(dataset(TITLE), TABLES, sources(text))
+        read_dataset(dataset(TITLE, source={"path": "x.csv", "delimiter": ","}), TABLES, sources(text))
     assert hint in caught.value.hint
     assert not any(value in str(caught.value) for value in ("Yesterday", "spotify:1"))
 
@@ -357,7 +357,7 @@ def test_errors_while_reading_end_the_stream(sources):
         list(stream)
     assert caught.value.source == "1.csv"
     stream = read_dataset(dataset(TITLE), TABLES, found)
-    found[1].path.write_bytes(b"uri,title\nu,\xff\n")
+    found[1].path.write_bytes(b"uri,title\nu,\xc3\xa9\xc3\xa9\xc3\xa9\xff\n")
     with pytest.raises(SourceUndecodable):
         list(stream)
     stream = read_dataset(dataset(TITLE), TABLES, found[:1])

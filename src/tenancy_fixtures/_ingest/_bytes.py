@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import codecs
+import re
 from typing import TYPE_CHECKING
 
 from ..exceptions import PackInvalid, SourceUndecodable
+from ._encodings import Encoding
 from .sources import missing
 
 if TYPE_CHECKING:
@@ -13,13 +15,19 @@ if TYPE_CHECKING:
 
 _UTF8_BOM = b"\xef\xbb\xbf"
 _CHUNK = 1 << 20
+# How much from the first byte on that is not ASCII decides about the encoding.
+_SAMPLE = 1 << 18
+_HEAD = 1 << 16
+_NOT_ASCII = re.compile(rb"[\x80-\xff]")
 
 
 class Utf8Stream:
     """The bytes of a source as UTF-8, without a byte order mark, for a parser that calls :meth:`read`.
 
     Every byte is decoded on the way (0.12 s for the 166 MB of a million records), so that one that is no text is met
-    here, at a known place, and not somewhere in the parser; UTF-8 is then passed on as it is. ``consumed`` counts the file's own bytes; ``holds_nul`` turns true
+    here, at a known place, and not somewhere in the parser; UTF-8 is then passed on as it is. An encoding that nobody stated
+    stays open while all is ASCII, which is the same text in any, and is decided by what follows the first byte that is not: no
+    byte is read twice for it. Streams of one source share its :class:`Encoding`. ``consumed`` counts the file's own bytes; ``lines`` those that :meth:`readline` gave; ``holds_nul`` turns true
     when a NUL goes by; :meth:`end_with` adds bytes after the last, and ``limit`` makes the file end after so many of its own bytes.
 
     :raises SourceMissing: the file cannot be opened or read.
@@ -27,15 +35,17 @@ class Utf8Stream:
     :raises PackInvalid: nobody knows an encoding of that name.
     """
 
-    def __init__(self, source: FileSource, encoding: str = "utf-8", *, limit: int | None = None) -> None:
+    def __init__(self, source: FileSource, encoding: Encoding | str = "utf-8", *, limit: int | None = None) -> None:
         self._source = source
         self._limit = limit
-        self._decoder, self._is_utf8 = _decoder(encoding)
-        self._encoding = encoding
+        self._encoding = Encoding(encoding) if isinstance(encoding, str) else encoding
+        self._decoder, self._is_utf8 = _decoder(self._encoding.name)
         self._ahead = b""
         self._tail = b""
         self._ended = False
+        self._nul: bytes | None = None
         self.consumed = 0
+        self.lines = 0
         self.holds_nul = False
         self._file = source.open()
         try:
@@ -56,6 +66,11 @@ class Utf8Stream:
     def put_mark(self) -> None:
         """Go on with a byte order mark, for a parser that drops one: without it, it would drop the text's own."""
         self._ahead = _UTF8_BOM + self._ahead
+
+    def put_for_nul(self, sign: bytes) -> None:
+        """Give ``sign`` in place of every NUL from here on, for a parser that does not see what stands right behind one."""
+        self._nul = sign
+        self._ahead = self._without_nul(self._ahead)
 
     def end_with(self, tail: bytes) -> None:
         """Let ``tail`` follow the file's last byte."""
@@ -94,6 +109,7 @@ class Utf8Stream:
                 break
             self._ahead += more
         cut = len(self._ahead) if end is None else end
+        self.lines += 1
         line, self._ahead = self._ahead[:cut], self._ahead[cut:]
         return line
 
@@ -104,8 +120,13 @@ class Utf8Stream:
             raw = self._read_file(size)
             self._ended = not raw
             data = self._decode(raw) + (self._tail if self._ended else b"")
-        self.holds_nul = self.holds_nul or b"\x00" in data
-        return data
+        return self._without_nul(data)
+
+    def _without_nul(self, data: bytes) -> bytes:
+        if b"\x00" not in data:
+            return data
+        self.holds_nul = True
+        return data if self._nul is None else data.replace(b"\x00", self._nul)
 
     def _read_file(self, size: int) -> bytes:
         if self._limit is not None:
@@ -116,15 +137,40 @@ class Utf8Stream:
             raise missing(self._source.name, error) from error
 
     def _decode(self, raw: bytes) -> bytes:
+        if self._encoding.name is None:
+            raw = self._open_encoding(raw)
         start = self.consumed - len(self._decoder.getstate()[0])
         last = not raw and self._limit is None
         try:
             text = self._decoder.decode(raw, final=last)
             data = raw if self._is_utf8 else text.encode("utf-8")
         except UnicodeError as error:
-            raise undecodable(self._source, self._encoding, start + getattr(error, "start", 0)) from error
+            raise undecodable(self._source, str(self._encoding.name or "utf-8"), start + getattr(error, "start", 0)) from error
         self.consumed += len(raw)
         return data
+
+    def _open_encoding(self, raw: bytes) -> bytes:
+        """Decide about the encoding, if these bytes tell; gives them, with those that had to be read to know."""
+        if self.consumed == 0:
+            raw += self._more(_HEAD - len(raw))
+            self._encoding.see_head(raw)
+        first = None if self._encoding.name is not None or raw.isascii() else _NOT_ASCII.search(raw)
+        if first is not None:
+            raw += self._more(first.start() + _SAMPLE - len(raw))
+            self._encoding.see_text(raw[first.start() : first.start() + _SAMPLE])
+        if self._encoding.name is not None:
+            self._decoder, self._is_utf8 = _decoder(self._encoding.name)
+        return raw
+
+    def _more(self, size: int) -> bytes:
+        pieces = []
+        while size > 0:
+            piece = self._read_file(size)
+            if not piece:
+                break
+            pieces.append(piece)
+            size -= len(piece)
+        return b"".join(pieces)
 
 
 def undecodable(source: FileSource, encoding: str, offset: int, record: int | None = None) -> SourceUndecodable:
@@ -135,12 +181,13 @@ def undecodable(source: FileSource, encoding: str, offset: int, record: int | No
         source=source.name,
         offset=offset,
         record=record,
-        hint="Save it in that encoding, or state the one it is in.",
+        hint="Save it in that encoding, or state the one it is in as the source's encoding.",
     )
 
 
-def _decoder(encoding: str) -> tuple[codecs.IncrementalDecoder, bool]:
-    """What decodes the encoding, and whether it is UTF-8."""
+def _decoder(encoding: str | None) -> tuple[codecs.IncrementalDecoder, bool]:
+    """What decodes the encoding, and whether it is UTF-8, as ASCII is, too."""
+    encoding = encoding or "utf-8"
     try:
         info = codecs.lookup(encoding)
         "".encode(encoding)  # refuses codecs that are no text encodings (base64, rot13…)

@@ -223,14 +223,14 @@ def _missing(dataset: Dataset, source: str, wanted: list[tuple[str, ...]], heade
     return ColumnMissing(f"{source} has no column {listed}{more}", source=source, column=wanted[0][0], hint=hint)
 
 
-def _describe(header: Header, known: frozenset[str], delimiter: str) -> str:
+def _describe(header: Header, known: frozenset[str], delimiter: str | None) -> str:
     """What is in a first line, where it is a header: a file without one would show a record here."""
     if not known.isdisjoint(header):
         return f"It has: {', '.join(header)}."
     other = next((name for name, sign in _DELIMITERS.items() if sign != delimiter and len(header) == 1 and sign in header[0]), None)
     if other is not None:
         return f"Its first line is one cell with a {other} in it: is that the delimiter? The dataset's source.delimiter says which."
-    return "None of the dataset's columns is in its first line: has the file a header?"
+    return "None of the dataset's columns is in its first line: has the file a header? If not, name its columns in source.header."
 
 
 def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool) -> ColumnPlan:

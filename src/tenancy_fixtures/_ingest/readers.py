@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Tuple
+from typing import TYPE_CHECKING, Protocol, Tuple, runtime_checkable
 
 from ..constants import FRAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     import polars as pl
 
@@ -58,14 +58,34 @@ class RawFrame:
 class Reader(Protocol):
     """One source, opened: its columns are known, its records are read when they are asked for.
 
-    ``notes`` say in words what was guessed of the source, such as its encoding: the report of the load tells them.
+    ``notes`` say in words what was guessed of the source, such as its encoding: the report of the load tells them. A plain tuple will do.
     """
 
     header: Header
-    notes: tuple[str, ...]
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed so far; all of it after the last frame."""
+        ...
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
         """The records, in frames of about ``block_bytes`` bytes each."""
+
+
+@runtime_checkable
+class LineReader(Protocol):
+    """A reader of a text format, which can say in which lines records begin."""
+
+    def lines(self, records: Collection[int]) -> dict[int, int]:
+        """The physical lines, from 1, of the records with these numbers, as far as they can be known.
+
+        Asked in the order of the records, it costs one more reading of the source, as far as the last of them.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give the file back that :meth:`lines` reads."""
+        ...
 
 
 def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field]) -> Reader:
@@ -88,7 +108,7 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
         return NdjsonReader(source, declared, fields)
     from ._csv import CsvReader
 
-    return CsvReader(source, declared)
+    return CsvReader(source, declared, frozenset(fields))
 
 
 _SUFFIXES = {

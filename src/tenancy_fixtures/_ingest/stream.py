@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..constants import FRAME_BYTES
+from ..exceptions import SourceError
 from .frames import Converter, Frame
 from .mapping import compile_dataset, fields_of
-from .readers import open_reader
+from .readers import LineReader, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .._pack_models import Dataset
-    from .._shapes import Table
-    from .readers import Header
+    from .._shapes import Reject, Table
+    from .readers import Header, Reader
     from .sources import FileSource
 
 
@@ -100,6 +102,11 @@ class FrameStream:
         source = bisect_right(self._starts, ordinal - 1) - 1
         return self._sources[source].name, ordinal - self._starts[source]
 
+    def with_lines(self, rejects: Sequence[Reject]) -> tuple[Reject, ...]:
+        """The same rejects with their physical lines, where they can be known."""
+        found = {source.name: _lines(reader, source, rejects) for source, reader in zip(self._sources, self._readers)}
+        return tuple(replace(item, line=found.get(item.source, {}).get(item.record, item.line)) for item in rejects)
+
     def close(self) -> None:
         """Give the open file back; the stream ends."""
         self._frames.close()
@@ -120,7 +127,35 @@ class FrameStream:
         converter, offset = Converter(self._plan, self._left_out), 0
         for source, reader in zip(self._sources, self._readers):
             self._starts.append(offset)
-            for raw in reader.frames(self._block_bytes):
-                frame = converter.apply(raw, source=source.name, header=reader.header, offset=self._starts[-1])
-                offset += frame.records
-                yield frame
+            try:
+                for raw in reader.frames(self._block_bytes):
+                    frame = converter.apply(raw, source=source.name, header=reader.header, offset=self._starts[-1])
+                    offset += frame.records
+                    yield _with_lines(frame, reader, source) if frame.rejects else frame
+            finally:
+                if isinstance(reader, LineReader):
+                    reader.close()
+
+
+def _with_lines(frame: Frame, reader: Reader, source: FileSource) -> Frame:
+    lines = _find_lines(reader, source, frame.rejects)
+    return replace(frame, rejects=tuple(replace(item, line=lines.get(item.record, item.line)) for item in frame.rejects)) if lines else frame
+
+
+def _lines(reader: Reader, source: FileSource, rejects: Sequence[Reject]) -> dict[int, int]:
+    try:
+        return _find_lines(reader, source, rejects)
+    finally:
+        if isinstance(reader, LineReader):
+            reader.close()
+
+
+def _find_lines(reader: Reader, source: FileSource, rejects: Sequence[Reject]) -> dict[int, int]:
+    """By record, the lines of this source's rejects; none where its format has none, or the file has gone meanwhile."""
+    records = {item.record for item in rejects if item.source == source.name and item.line is None}
+    if not records or not isinstance(reader, LineReader):
+        return {}
+    try:
+        return reader.lines(records)
+    except SourceError:
+        return {}

@@ -21,6 +21,8 @@ _PIPE_WIDTH: Final = 10_000
 # Rejects that a person is shown; JSON has all that the report lists.
 SHOWN_REJECTS: Final = 20
 
+_REJECT: Final = ("source", "record", "line", "column", "rule", "message")
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -74,6 +76,8 @@ def show_error(error: TenancyError) -> None:
     for name, value in (("tenant", error.tenant), ("step", error.step), ("hint", error.hint)):
         if value:
             note(f"  {name}: {value}")
+    for guessed in error.facts.get("notes") or ():
+        note(f"  note: {guessed}")
     rejects = getattr(error, "rejects", None) or ()
     show_rejects(rejects, error.facts.get("count") or 0, stream=sys.stderr)
     runs = error.facts.get("runs") or ()
@@ -87,8 +91,11 @@ def show_error(error: TenancyError) -> None:
 def show_rejects(rejects: Sequence[Any], count: int, *, stream: TextIO | None = None) -> None:
     """List the first of the rejects, and say how many more there are: ``count`` is the number of all, listed or not."""
     stream, count = stream or sys.stdout, max(count, len(rejects))
-    rows = [(item.source, item.record, item.column, item.rule, item.message) for item in rejects[:SHOWN_REJECTS]]
-    table(("Source", "Record", "Column", "Rule", "Message"), rows, stream=stream)
+    shown = rejects[:SHOWN_REJECTS]
+    # Not every format has lines.
+    names = [name for name in _REJECT if name != "line" or any(item.line for item in shown)]
+    rows = [[getattr(item, name) for name in names] for item in shown]
+    table([name.capitalize() for name in names], rows, stream=stream)
     if rows and count > len(rows):
         all_of_them = "all" if len(rejects) >= count else f"the first {len(rejects):,}"
         listed = f"; --json lists {all_of_them}" if len(rejects) > len(rows) else ""

@@ -54,8 +54,10 @@ def show_load(report: RunReport, *, phases: bool = False) -> None:
 
 
 def show_left_out(report: RunReport) -> None:
-    """Say what of the sources is not loaded: columns that no target reads, and rejects."""
+    """Say what was guessed of the sources, and what of them is not loaded: columns that no target reads, and rejects."""
     for item in report.datasets:
+        for note in item.notes if not item.skipped else ():
+            _output.say(f"Note on {item.dataset}: {note}.")
         if item.ignored_columns and not item.skipped:
             _output.say(f"Ignored columns of {item.dataset}, which no target reads: {', '.join(item.ignored_columns)}.")
     _output.show_rejects([item for dataset in report.datasets for item in dataset.listed_rejects], sum(item.rejects for item in report.datasets))

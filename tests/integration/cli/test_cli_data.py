@@ -50,7 +50,26 @@ def test_what_is_left_out_is_told_before_and_after(tenancy, tmp_path):
     for more in (("--dry-run",), ()):
         done = tenancy("load", "acme", "--dataset", f"tracks={path}", "--on-error", "reject", *more)
         assert "Ignored columns of tracks, which no target reads: shoe_size.\n" in done.out
-        assert [line.split()[:4] for line in done.out.splitlines() if "tracks.csv" in line] == [["tracks.csv", "2", "energy", "range"]]
+        assert [line.split()[:4] for line in done.out.splitlines() if "tracks.csv" in line] == [["tracks.csv", "2", "3", "energy"]]
+
+
+def test_what_was_guessed_is_told(tenancy, look, artists):
+    tenancy("tenant", "create", "acme")
+    text = artists.read_text(encoding="utf-8").replace("Bob", "Zoë").replace(",", ";")
+    artists.write_bytes(f"Our artists\n\n{text}".encode("cp1252"))
+    notes = [
+        f"{artists.name}: {note}"
+        for note in ("encoding cp1252, guessed", "delimiter ;, guessed", "the header is line 3; what stands before it is left out")
+    ]
+    for more in (("--dry-run",), ()):
+        done = tenancy("load", "acme", "--dataset", f"artists={artists}", *more)
+        assert [line for line in done.out.splitlines() if line.startswith("Note")] == [f"Note on artists: {note}." for note in notes]
+    assert look("SELECT count(*) FROM t_acme.artists WHERE name = 'Zoë'") == [(1,)]
+    artists.write_bytes(artists.read_bytes().replace(b";20;", b";2000;"))
+    assert tenancy("load", "acme", "--dataset", f"artists={artists}", "--on-error", "reject", "--json").json["datasets"][0]["notes"] == notes
+    failed = tenancy("load", "acme", "--dataset", f"artists={artists}", "--json")
+    assert (failed.code, failed.json["notes"], [item["line"] for item in failed.json["rejects"]]) == (6, notes, [5])
+    assert "".join(f"  note: {note}\n" for note in notes) in tenancy("load", "acme", "--dataset", f"artists={artists}").err
 
 
 def test_bad_records_are_6_and_listed_without_their_values(tenancy, look, artists):

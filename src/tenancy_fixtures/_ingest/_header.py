@@ -1,0 +1,61 @@
+"""The names of a table's columns: as its header writes them, or as the mapping does where only case or blanks differ."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..exceptions import SourceMalformed
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
+    from .readers import Header
+    from .sources import FileSource
+
+_BLANKS = " \t\r\n\v\f\xa0\u200b\ufeff"
+
+
+def fold(name: str) -> str:
+    """A name without the blanks (and byte order marks) around it, in small letters."""
+    return name.strip(_BLANKS).casefold()
+
+
+def count_wanted(cells: Iterable[str], wanted: Collection[str]) -> int:
+    """How many of the wanted names are among these cells, whatever their case and blanks."""
+    there = {fold(cell) for cell in cells}
+    return sum(name in there for name in {fold(name) for name in wanted})
+
+
+def name_columns(source: FileSource, cells: Sequence[str], wanted: Collection[str]) -> tuple[Header, tuple[str, ...]]:
+    """The names that the mapping is given, and notes on those that it would not have found as they are written.
+
+    A blank name that nobody wants becomes ``(column 3)``.
+
+    :raises SourceMalformed: a name that the mapping wants is there twice, or one holds a NUL.
+    """
+    if any("\x00" in cell for cell in cells):
+        raise SourceMalformed(f"the header of {source.name} holds a NUL byte", source=source.name)
+    alike = _alike(cells, wanted)
+    named = [alike.get(place, cell) for place, cell in enumerate(cells)]
+    names = tuple(name if name.strip(_BLANKS) or name in wanted else f"(column {place})" for place, name in enumerate(named, start=1))
+    _refuse_twice(source, names, wanted)
+    return names, tuple(f"column {place + 1} is read as {name}: only case or blanks differ" for place, name in alike.items())
+
+
+def _alike(cells: Sequence[str], wanted: Collection[str]) -> dict[int, str]:
+    """By place, the wanted name of a column that no column is called exactly, where just one is called nearly so."""
+    lacking = [name for name in wanted if name not in cells]
+    found = {}
+    for name in lacking:
+        places = [place for place, cell in enumerate(cells) if cell not in wanted and fold(cell) == fold(name)]
+        if len(places) == 1 and sum(fold(other) == fold(name) for other in lacking) == 1:
+            found[places[0]] = name
+    return dict(sorted(found.items()))
+
+
+def _refuse_twice(source: FileSource, names: Header, wanted: Collection[str]) -> None:
+    for name in dict.fromkeys(names):
+        if name in wanted and names.count(name) > 1:
+            places = ", ".join(str(place) for place, other in enumerate(names, start=1) if other == name)
+            message = f"the header of {source.name} names columns {places} alike, and the dataset reads {name!r}"
+            raise SourceMalformed(message, source=source.name, column=name, hint="Give every column that is read a name of its own.")
