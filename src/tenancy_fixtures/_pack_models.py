@@ -7,6 +7,9 @@ from typing import Any, Dict, List, Literal, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .exceptions import ConfigurationError
+from .utils import ConfigUtils
+
 IDENTIFIER = r"^[A-Za-z_][A-Za-z0-9_]{0,62}$"
 NAME = r"^[a-z0-9][a-z0-9_.-]{0,62}$"
 
@@ -169,6 +172,15 @@ class Tier(Model):
 
     features: List[str] = Field(default_factory=list)
     limits: Dict[str, Union[int, float, str]] = Field(default_factory=dict)
+
+    @field_validator("limits")
+    @classmethod
+    def _quantities(cls, limits: Dict[str, Union[int, float, str]]) -> Dict[str, Union[int, float, str]]:
+        try:
+            ConfigUtils.parse_limits(limits)
+        except ConfigurationError as error:
+            raise ValueError(error.message) from error
+        return limits
 
 
 class TenantTemplate(Model):

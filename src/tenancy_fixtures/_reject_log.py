@@ -7,7 +7,7 @@ import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import IO, TYPE_CHECKING, Any
 
 from .constants import MAX_LISTED_REJECTS
 from .exceptions import ConfigurationError
@@ -21,6 +21,13 @@ if TYPE_CHECKING:
 
 # Bytes of a list of rejects that stay in memory; a longer one goes to a temporary file.
 _IN_MEMORY = 1 << 20
+# What a line of a list has, and how long it is at most.
+_KEYS = {"dataset", "source", "record", "line", "column", "rule", "message"}
+_LONGEST_LINE = 1 << 16
+
+
+def _is_wrong(value: Any, kind: Any, most: float | None) -> bool:
+    return not isinstance(value, kind) or value < 0 or (most is not None and value > most)
 
 
 @dataclass(frozen=True)
@@ -32,10 +39,10 @@ class Budget:
     max_share: float | None = None
 
     def __post_init__(self) -> None:
-        if self.max_errors is not None and self.max_errors < 0:
-            raise ConfigurationError(f"max_errors cannot be {self.max_errors}", hint="It is a number of records, 0 or more.")
-        if self.max_share is not None and not 0 <= self.max_share <= 1:
-            raise ConfigurationError(f"max_share cannot be {self.max_share}", hint="It is a share of the records, from 0 to 1.")
+        if self.max_errors is not None and _is_wrong(self.max_errors, int, None):
+            raise ConfigurationError(f"max_errors cannot be {self.max_errors!r}", hint="It is a number of records, 0 or more.")
+        if self.max_share is not None and _is_wrong(self.max_share, (int, float), 1):
+            raise ConfigurationError(f"max_share cannot be {self.max_share!r}", hint="It is a share of the records, from 0 to 1.")
 
     def allows(self, rejected: int, read: int) -> bool:
         """Whether a load of so many records, of which so many are bad, may be kept."""
@@ -128,6 +135,26 @@ class RejectTally:
 
     def _line(self, reject: Reject) -> str:
         return json.dumps({"dataset": self._dataset, **reject.to_dict()}, ensure_ascii=False) + "\n"
+
+
+def check_rejects_path(path: Path) -> None:
+    """See that a list of bad records may be written to ``path``: nothing is there, or an earlier list.
+
+    :raises ConfigurationError: something else is there, which must not be lost.
+    """
+    if not path.exists() and not path.is_symlink():
+        return
+    hint = "Name a file that is not there yet, or one that an earlier load wrote."
+    if path.is_symlink() or not path.is_file():
+        raise ConfigurationError(f"the rejects cannot be written to {path}: it is no regular file", hint=hint)
+    try:
+        with path.open(encoding="utf-8") as file:
+            first = json.loads(file.readline(_LONGEST_LINE) or "{}")
+        ours = isinstance(first, dict) and first.keys() in (set(), _KEYS)
+    except (OSError, ValueError):
+        ours = False
+    if not ours:
+        raise ConfigurationError(f"the rejects cannot be written to {path}: another file is there", hint=hint)
 
 
 def write_rejects(path: Path, tallies: Sequence[RejectTally]) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext, Operation, run
 from ._shapes import Step
 from .audit import AuditAction
+from .exceptions import ConfigurationError
 from .packs import Pack
 from .runtime import Runtime
 from .schema_fixtures import SchemaFixture
-from .utils import ConfigUtils
+from .utils import ConfigUtils, ValidationUtils
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
     from ._shapes import RunReport
     from .settings import Settings
@@ -30,6 +32,9 @@ class ConfigFixture(BaseFixture):
     depends_on: ClassVar[tuple[str, ...]] = ("tenant", "schema")
 
     def __init__(self, overrides: Mapping[str, Any] | None = None, *, settings: Settings | None = None, pack: Pack | None = None) -> None:
+        if overrides is not None and not isinstance(overrides, Mapping):
+            raise ConfigurationError(f"a configuration is an object, not {type(overrides).__name__}", hint="Give a dict.")
+        ValidationUtils.require_json(overrides, "the configuration")
         self.overrides = None if overrides is None else dict(overrides)
         self._settings = settings
         self._pack = pack

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._fixture import BaseFixture, FixtureContext
 from ._ingest import Place, SourceLimits, Spool, as_path
 from ._pg.catalog import read_tables, table_order
-from ._reject_log import Budget, RejectTally, write_rejects
+from ._reject_log import Budget, RejectTally, check_rejects_path, write_rejects
 from ._shapes import Step, ValidationReport
 from .audit import AuditAction
 from .exceptions import ConfigurationError, DatasetNotFound
@@ -52,6 +52,8 @@ class DataLoader(BaseFixture):
         if on_error not in (None, "fail", "reject"):
             raise ConfigurationError(f"on_error cannot be {on_error!r}", hint="It is fail or reject.")
         self.sources = {name: as_path(path) for name, path in (sources or {}).items()}
+        if isinstance(datasets, str):
+            raise ConfigurationError("datasets are a list of names, not one text", hint="Write [...] around it.")
         self.datasets = None if datasets is None else tuple(dict.fromkeys([*datasets, *self.sources]))
         self.on_error = on_error
         self.max_errors = max_errors
@@ -97,6 +99,8 @@ class DataLoader(BaseFixture):
         # Here, so that everything but a load works without the data engine.
         from ._load import load_all
 
+        if self.rejects_to is not None:
+            await asyncio.to_thread(check_rejects_path, self.rejects_to)
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         with Spool(SourceLimits.of(context.settings)) as spool:
             groups = self._groups(context, tables, spool)

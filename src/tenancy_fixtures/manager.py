@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from .config_fixtures import ConfigFixture
 from .data_loaders import DataLoader
-from .exceptions import IdempotencyConflict, TenantNotFound
+from .exceptions import ConfigurationError, IdempotencyConflict, TenantNotFound
 from .packs import Pack
 from .runtime import Runtime
 from .schema_fixtures import SchemaFixture
 from .settings import Settings
 from .tenant_fixtures import TenantFixture
-from .utils import TenantUtils
+from .utils import TenantUtils, ValidationUtils
 from .validators import DataIntegrityValidator, FixtureValidator
 
 if TYPE_CHECKING:
@@ -138,6 +138,10 @@ class FixtureManager:
         ``dry_run`` only looks: the report's steps are what would be done.
         """
         TenantUtils.check_id(tenant_id)
+        if idempotency_key is not None and (not idempotency_key or ValidationUtils.unstorable(idempotency_key)):
+            raise ConfigurationError(
+                "an idempotency key cannot be empty, and is text without a NUL", tenant=tenant_id, hint="Leave it out, or name the call."
+            )
         arguments = {fixture.name: getattr(fixture, "arguments", {}) for fixture in fixtures}
         facts: dict[str, Any] = {"dry_run": dry_run, "idempotency_key": idempotency_key, "listener": self._listener}
         return await run(await self._runtime(), self.pack, Operation(operation, tenant_id, fixtures, arguments, **facts))

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ValidationError
 
 from ._pack_models import ConfigTemplate, Dataset, PackManifest, TenantTemplate
 from .exceptions import DatasetNotFound, PackInvalid
+from .utils import ValidationUtils
 
 MANIFEST, TENANT, CONFIG, SCHEMA, MIGRATIONS = "pack.json", "tenant_template.json", "config_template.json", "schema_template.sql", "migrations"
 DEFAULT_FOLDER = Path(__file__).parent / "templates"
@@ -119,6 +120,9 @@ def json_schemas() -> dict[str, dict[str, Any]]:
 
 def _read_text(path: Path) -> str:
     try:
+        # A pipe would be waited for until somebody writes to it.
+        if path.exists() and not path.is_file():
+            raise PackInvalid(f"{path.name} is no regular file", file=str(path), hint="A pack needs a file there.")
         text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise PackInvalid(f"{path.name} cannot be read: {error.strerror}", file=str(path), hint="A pack needs this file.") from error
@@ -140,6 +144,9 @@ def _read_model(path: Path, model: type[_Model]) -> _Model:
         raise PackInvalid(f"{path.name}: nested too deeply", file=str(path)) from error
     except ValueError as error:
         raise PackInvalid(f"{path.name}: not JSON: {error}", file=str(path)) from error
+    problem = ValidationUtils.unstorable(content)
+    if problem is not None:
+        raise PackInvalid(f"{path.name}: {problem}", file=str(path), pointer=problem.split(" ")[0], hint="PostgreSQL's jsonb cannot hold it.")
     try:
         return model.model_validate(content)
     except ValidationError as error:

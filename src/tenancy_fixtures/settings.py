@@ -17,6 +17,9 @@ from .exceptions import ConfigurationError
 ENV_PREFIX = "TENANCY_"
 DEBUG = "TENANCY_DEBUG"  # not a setting of the library: the command line shows tracebacks with it
 
+# Seconds that PostgreSQL can count in milliseconds: 0 of them would mean no limit at all.
+_LEAST, _MOST = 0.001, 2_147_483
+
 
 class Settings(BaseSettings):
     """What the library needs to know of its surroundings.
@@ -39,8 +42,8 @@ class Settings(BaseSettings):
     max_concurrency: int = Field(constants.DEFAULT_MAX_CONCURRENCY, ge=1, le=1000, description="Operations at once in one process.")
     cache_ttl: int = Field(constants.DEFAULT_CACHE_TTL, ge=0, description="Seconds that a cached value is served.")
     validation_timeout: float = Field(constants.DEFAULT_VALIDATION_TIMEOUT, gt=0, description="Seconds that one validation may take.")
-    lock_timeout: float = Field(constants.DEFAULT_LOCK_TIMEOUT, gt=0, description="Seconds to wait for a lock in the database.")
-    statement_timeout: float = Field(constants.DEFAULT_STATEMENT_TIMEOUT, gt=0, description="Seconds that one statement may take.")
+    lock_timeout: float = Field(constants.DEFAULT_LOCK_TIMEOUT, ge=_LEAST, le=_MOST, description="Seconds to wait for a lock in the database.")
+    statement_timeout: float = Field(constants.DEFAULT_STATEMENT_TIMEOUT, ge=_LEAST, le=_MOST, description="Seconds that one statement may take.")
     max_source_bytes: int = Field(constants.MAX_SOURCE_BYTES, gt=0, description="Bytes that one source may hold, after decompression.")
     max_total_bytes: int = Field(constants.MAX_TOTAL_BYTES, gt=0, description="Bytes that all sources of a load may hold.")
     max_compression_ratio: int = Field(constants.MAX_COMPRESSION_RATIO, gt=0, description="How many times its packed size a source may unpack to.")

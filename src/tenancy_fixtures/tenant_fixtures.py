@@ -10,7 +10,7 @@ from ._fixture import BaseFixture, FixtureContext, find_tenant
 from ._shapes import Step
 from .audit import AuditAction
 from .exceptions import ConfigurationError, TenantExists
-from .utils import ConfigUtils, TenantUtils
+from .utils import ConfigUtils, TenantUtils, ValidationUtils
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -44,7 +44,10 @@ class TenantFixture(BaseFixture):
     ) -> None:
         self.tenant_id = TenantUtils.check_id(tenant_id)
         self.tier = tier
+        if isinstance(features, str):
+            raise ConfigurationError("features are a list of names, not one text", hint="Write [...] around it.")
         self.features = None if features is None else tuple(dict.fromkeys(features))
+        ValidationUtils.require_json({"features": self.features, "labels": labels}, "the tenant")
         self.limits = None if limits is None else ConfigUtils.parse_limits(limits)
         self.labels = None if labels is None else dict(labels)
         self.exist_ok = exist_ok

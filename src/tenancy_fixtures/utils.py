@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
+from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -13,7 +15,7 @@ from .constants import MAX_IDENTIFIER_BYTES, NAMESPACE_PREFIX
 from .exceptions import ConfigurationError, InvalidTenantId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
     from uuid import UUID
 
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -105,6 +107,14 @@ class ConfigUtils:
         return {name: ConfigUtils.parse_limit(name, value) for name, value in limits.items()}
 
 
+def _is_text(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return "\x00" not in text
+
+
 def _quantity(name: str, value: Any) -> tuple[Decimal, str, str | None]:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         raise ConfigurationError(f"limit {name!r} is neither a number nor text", hint='Write for example 10000 or "100GB".')
@@ -157,7 +167,40 @@ class FixtureUtils:
 
 
 class ValidationUtils:
-    """Sums that must come out."""
+    """Sums that must come out, and values that must be such as the database can hold."""
+
+    @staticmethod
+    def unstorable(value: Any, pointer: str = "") -> str | None:
+        """What in a value ``jsonb`` cannot hold, with its JSON Pointer; ``None`` where it can hold all of it.
+
+        A NUL or half of a surrogate pair in a text, a number that is none, a name that is no text, an object that is no JSON.
+        """
+        if isinstance(value, str):
+            return None if _is_text(value) else f"{pointer or '/'} holds a NUL or half of a surrogate pair"
+        if value is None or isinstance(value, (bool, int)) or (isinstance(value, float) and math.isfinite(value)):
+            return None
+        if isinstance(value, float):
+            return f"{pointer or '/'} is no number that JSON knows"
+        if isinstance(value, Mapping):
+            strange = next((name for name in value if not isinstance(name, str) or not _is_text(name)), None)
+            if strange is not None:
+                return f"{pointer or '/'} has a name that is no text"
+            items: Iterable[tuple[Any, Any]] = value.items()
+        elif isinstance(value, (list, tuple)):
+            items = enumerate(value)
+        else:
+            return f"{pointer or '/'} is of type {type(value).__name__}, which JSON has not"
+        return next((found for name, item in items if (found := ValidationUtils.unstorable(item, f"{pointer}/{name}"))), None)
+
+    @staticmethod
+    def require_json(value: Any, what: str) -> None:
+        """See that ``jsonb`` can hold a value.
+
+        :raises ConfigurationError: it cannot; names ``what`` and the place.
+        """
+        problem = ValidationUtils.unstorable(value)
+        if problem is not None:
+            raise ConfigurationError(f"{what}: {problem}", hint="Write plain JSON values.")
 
     @staticmethod
     def unaccounted(read: int, *parts: int) -> int:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 
 from tenancy_fixtures import FixtureManager, Settings
@@ -182,3 +184,27 @@ async def test_an_extension_that_is_not_there(settings: Settings, spoilt: PackFo
         with failing(state, errors.ValidationFailed) as found:
             await manager.create_tenant("acme")
     assert found[0].findings[0]["object"] == "no_such_extension"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "pointer"),
+    [
+        ("config_template.json", '"defaults": {', '"defaults": {"zero": "a\\u0000b", ', "/defaults/zero"),
+        ("config_template.json", '"defaults": {', '"defaults": {"half": "\\ud800", ', "/defaults/half"),
+        ("config_template.json", '"defaults": {', '"defaults": {"large": [1e999], ', "/defaults/large/0"),
+        ("tenant_template.json", '"features": [', '"features": ["x\\u0000", ', "/tiers/"),
+        ("tenant_template.json", '"limits": {', '"limits": {"chairs": "99zz", ', "/tiers/"),
+    ],
+)
+def test_values_that_the_database_cannot_hold(spoilt: PackFolder, file: str, old: str, new: str, pointer: str):
+    spoilt.change(file, old, new)
+    with pytest.raises(errors.PackInvalid, match=file) as raised:
+        spoilt.pack()
+    assert raised.value.pointer.startswith(pointer)
+
+
+def test_a_pipe_in_a_packs_place_is_not_waited_for(spoilt: PackFolder):
+    (spoilt.folder / "config_template.json").unlink()
+    os.mkfifo(spoilt.folder / "config_template.json")
+    with pytest.raises(errors.PackInvalid, match="no regular file"):
+        spoilt.pack()

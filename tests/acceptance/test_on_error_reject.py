@@ -221,3 +221,28 @@ async def test_the_bad_records_of_all_datasets_are_found(acme: FixtureManager, s
     assert {(item.source, item.record) for item in found[0].rejects} == {("users.csv", record) for record in (2, 4, 5, 7, 9)} | {("tracks.csv", 2)}
     assert found[0].count == 6
     assert {item["dataset"]: item["rejects"] for item in state.last_run()["report"]["datasets"]} == {"users": 5, "tracks": 1}
+
+
+@pytest.mark.parametrize("what", ["source", "other", "folder", "link"])
+@pytest.mark.parametrize("dry_run", [False, True])
+async def test_a_list_of_rejects_takes_no_other_files_place(
+    acme: FixtureManager, state: State, mixed: Path, tmp_path: Path, what: str, dry_run: bool
+):
+    """The source itself, a file of somebody's, a folder, a link to anything: all stay as they are."""
+    other, link = tmp_path / "other.txt", tmp_path / "link"
+    other.write_text("mine\n")
+    link.symlink_to(other)
+    target = {"source": mixed, "other": other, "folder": tmp_path, "link": link}[what]
+    before = mixed.read_bytes()
+    with pytest.raises(errors.ConfigurationError, match="rejects cannot be written"):
+        await acme.load_fixtures("acme", sources={"users": mixed}, on_error="reject", rejects_to=target, dry_run=dry_run)
+    assert (mixed.read_bytes(), other.read_text(), link.is_symlink()) == (before, "mine\n", True)
+    assert state.counts("acme")["users"] == 0
+
+
+async def test_a_list_of_rejects_takes_the_place_of_the_one_before(acme: FixtureManager, state: State, mixed: Path, tmp_path: Path):
+    target = tmp_path / "rejects.ndjson"
+    for spoilt, found in ((2, 2), (0, 0), (1, 1)):
+        (tmp_path / "users.csv").write_text(as_csv(USERS, [user(n, plan=SECRET if n < spoilt else "free") for n in range(4)]))
+        await acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv"}, on_error="reject", rejects_to=target)
+        assert len(target.read_text().splitlines()) == found

@@ -290,3 +290,18 @@ async def test_what_is_switched_off_costs_nothing(settings, look):
     assert [row["state"] for row in look.runs()] == ["succeeded", "failed", "succeeded", "succeeded"]
     # Progress is no measurement: whoever asked for it still hears of it.
     assert "write artists" in heard
+
+
+@pytest.mark.parametrize("key", ["", "a\0b", "a\udcffb"])
+async def test_a_key_that_is_none(opened, key):
+    with pytest.raises(ConfigurationError, match="idempotency key"):
+        await opened.create_tenant("acme", idempotency_key=key)
+
+
+@pytest.mark.parametrize(
+    "given", [{"labels": {"a": {1}}}, {"config": {"a": object()}}, {"config": {1: 2}}, {"config": [1]}, {"features": "abc"}, {"labels": {"a": "\0"}}]
+)
+async def test_values_that_cannot_be_kept_are_refused_before_anything_is_done(opened, look, given):
+    with pytest.raises(ConfigurationError):
+        await opened.create_tenant("acme", **given)
+    assert look.runs() == []

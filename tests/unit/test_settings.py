@@ -168,3 +168,11 @@ def test_names_that_are_nearly_settings(monkeypatch):
     for name in ("TENANCY_DATABSE_URL", "TENANCY_PAK", "TENANCY_DEBUG", "TENANCY_OF_THE_HOST", "TENANCY_BATCH_SIZE"):
         monkeypatch.setenv(name, "1")
     assert misspelt() == [("TENANCY_DATABSE_URL", "TENANCY_DATABASE_URL"), ("TENANCY_PAK", "TENANCY_PACK")]
+
+
+@pytest.mark.parametrize("name", ["lock_timeout", "statement_timeout"])
+@pytest.mark.parametrize("value", ["0", "0.0004", "inf", "nan", "1e300", "2147484", "-1"])
+def test_a_timeout_that_postgresql_cannot_count(name, value):
+    """0 ms would mean no limit, and too many are refused in the middle of a run."""
+    with pytest.raises(ConfigurationError, match=f"TENANCY_{name.upper()}"):
+        Settings.from_env(**{name: value})

@@ -204,3 +204,20 @@ def test_what_no_part_accounts_for():
     assert ValidationUtils.unaccounted(10, 3, 7) == 0
     assert ValidationUtils.unaccounted(10, 3) == 7
     assert ValidationUtils.unaccounted(10) == 10
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ({"a": [1, 2.5, None, True, "é"]}, None),
+        ({"a": ["x\0"]}, "/a/0 holds a NUL"),
+        ("\udc00", "/ holds a NUL or half of a surrogate pair"),
+        ([float("inf")], "/0 is no number"),
+        ({"a": {1: 2}}, "/a has a name that is no text"),
+        ({"a": {1, 2}}, "/a is of type set"),
+        ({"a": object()}, "/a is of type object"),
+    ],
+)
+def test_what_jsonb_cannot_hold(value, problem):
+    found = ValidationUtils.unstorable(value)
+    assert (found is None) if problem is None else found.startswith(problem)

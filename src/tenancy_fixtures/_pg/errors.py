@@ -47,16 +47,12 @@ def translate(error: psycopg.Error) -> ours.DatabaseError:
     """This library's error for one of the driver's: by SQLSTATE, with names of objects but no values."""
     state = error.sqlstate
     kind, hint = _kind(error, state)
-    diagnosis = error.diag
-    translated_error = kind(
-        _message(error, state),
-        hint=hint,
-        sqlstate=state,
-        schema=diagnosis.schema_name,
-        table=diagnosis.table_name,
-        column_name=diagnosis.column_name,
-        constraint=diagnosis.constraint_name,
-    )
+    diagnosis, names = error.diag, {}
+    # A function's RAISE says whatever it likes, in these fields too.
+    if not raised_by_code(error):
+        names = {"schema": diagnosis.schema_name, "table": diagnosis.table_name, "column_name": diagnosis.column_name}
+        names["constraint"] = diagnosis.constraint_name
+    translated_error = kind(_message(error, state), hint=hint, sqlstate=state, **names)
     translated_error.__dict__["driver_error"] = error
     return translated_error
 
@@ -76,7 +72,9 @@ def _message(error: psycopg.Error, state: str | None) -> str:
         # Connection failures carry host and port, never data. What the driver could not convert is quoted by it.
         return f"PostgreSQL: {type(error).__name__ if isinstance(error, psycopg.DataError) else str(error).strip() or type(error).__name__}"
     name = _condition(state)
-    if state[:2] in _HARMLESS_MESSAGES and error.diag.message_primary and not raised_by_code(error):
+    if raised_by_code(error):
+        return f"PostgreSQL: {name} ({state}), raised by a function"
+    if state[:2] in _HARMLESS_MESSAGES and error.diag.message_primary and not _made_by_code(error):
         return f"PostgreSQL: {error.diag.message_primary} ({state} {name})"
     place = ".".join(part for part in (error.diag.schema_name, error.diag.table_name, error.diag.column_name) if part)
     constraint = f", constraint {error.diag.constraint_name}" if error.diag.constraint_name else ""
@@ -86,6 +84,11 @@ def _message(error: psycopg.Error, state: str | None) -> str:
 def raised_by_code(error: psycopg.Error) -> bool:
     """Whether a function's RAISE chose state and message: the state says nothing about what is in the message then."""
     return error.diag.source_function == "exec_stmt_raise"
+
+
+def _made_by_code(error: psycopg.Error) -> bool:
+    """Whether a function made the statement that failed: its text, and so the message, may be made of a row's values."""
+    return bool(error.diag.internal_query) or "PL/pgSQL function" in (error.diag.context or "")
 
 
 def _condition(state: str) -> str:

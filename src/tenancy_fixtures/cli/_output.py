@@ -49,6 +49,8 @@ def note(text: str) -> None:
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, stream: TextIO | None = None) -> None:
     """Write a table, numbers to the right; nothing where there are no rows."""
     stream = stream or sys.stdout
+    if stream is None:  # somebody has closed it
+        return
     cells = [list(row) for row in rows]
     if cells:
         _write(stream, _table_text(columns, cells, stream))

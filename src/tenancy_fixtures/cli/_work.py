@@ -28,7 +28,17 @@ _PACK_FORM = "FOLDER|MODULE:ATTRIBUTE"
 GeneralPack = Annotated[Optional[str], typer.Option("--pack", envvar="TENANCY_PACK", metavar=_PACK_FORM, help=_PACK_HELP)]
 # Not tied to the environment once more: the general option would lose to it.
 PackOption = Annotated[Optional[str], typer.Option("--pack", metavar=_PACK_FORM, help=f"{_PACK_HELP} Also TENANCY_PACK.")]
-IdempotencyKey = Annotated[Optional[str], typer.Option(metavar="KEY", help="A name for this very call: repeated with the same name it is done once.")]
+
+
+def _key(text: Optional[str]) -> Optional[str]:
+    if text is not None and (not text or "\x00" in text or any("\ud800" <= char <= "\udfff" for char in text)):
+        raise typer.BadParameter("a key cannot be empty, and is text")
+    return text
+
+
+IdempotencyKey = Annotated[
+    Optional[str], typer.Option(metavar="KEY", callback=_key, help="A name for this very call: repeated with the same name it is done once.")
+]
 TenantId = Annotated[
     str, typer.Argument(metavar="TENANT", help="The tenant's id: 1 to 63 of A-Z a-z 0-9 _ . - beginning with a letter or digit.", show_default=False)
 ]
