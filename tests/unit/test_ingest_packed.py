@@ -21,7 +21,7 @@ from pyarrow import parquet
 
 from tenancy_fixtures import constants
 from tenancy_fixtures._ingest import FileSource, SourceLimits, Spool, content_digest, open_sources, refuse_changed
-from tenancy_fixtures._ingest._csv import read_csv
+from tenancy_fixtures._ingest._csv import CsvReader
 from tenancy_fixtures._ingest.readers import Field, open_reader
 from tenancy_fixtures._pack_models import Source
 from tenancy_fixtures.exceptions import SourceEmpty, SourceError, SourceMalformed, SourceMissing, SourceTooLarge
@@ -101,7 +101,8 @@ def test_digest_and_records_do_not_depend_on_the_packing(tmp_path_factory, rows,
     folder = tmp_path_factory.mktemp("packed")
     with open_sources(write(folder, "plain.csv", content)) as plain, open_sources(write(folder, name, ways(content)[name])) as packed:
         assert content_digest(packed) == content_digest(plain)
-        read = [[tuple(row) for frame in read_csv(sources[0]) for row in frame.cells.rows()] for sources in (plain, packed)]
+        readers = [CsvReader(sources[0], Source(path="x.csv"), frozenset()) for sources in (plain, packed)]
+        read = [[tuple(row) for frame in reader.frames() for row in frame.cells.rows()] for reader in readers]
     assert read[0] == read[1] == rows
 
 
