@@ -49,7 +49,7 @@ lock: environment ## resolve the newest and the oldest allowed packages again
 	@tools/lock.sh
 
 clean: ## remove what was made here, environments and caches included
-	rm -rf .venv .venv-floor .venv-lock dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/tenancy_fixtures/templates/data
+	rm -rf .venv .venv-bench .venv-floor .venv-lock dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis src/tenancy_fixtures/templates/data
 	find . -path ./.git -prune -o -name __pycache__ -type d -prune -exec rm -rf {} +
 
 environment:

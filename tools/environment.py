@@ -1,6 +1,6 @@
-"""Makes or renews a virtual environment with exactly the locked packages and this project, editable.
+"""Makes or renews a virtual environment with exactly the locked packages and this project, editable; or with the packages alone.
 
-    python tools/environment.py FOLDER LOCK
+    python tools/environment.py FOLDER LOCK [--packages-only]
 
 Does nothing where the folder is up to date already. Needs Python 3.9 with venv and a package index, and nothing else.
 """
@@ -30,7 +30,8 @@ def main(arguments: list[str]) -> None:
             f"Python {'.'.join(map(str, OLDEST))} or newer is needed; {sys.executable} is {sys.version.split()[0]}. Try: make PYTHON=python3.11 …"
         )
     folder, lock = ROOT / arguments[0], ROOT / arguments[1]
-    wanted = state(folder, lock)
+    packages_only = arguments[2:] == ["--packages-only"]
+    wanted = state(folder, lock, packages_only=packages_only)
     found = stamp_of(folder)
     if found == wanted:
         return
@@ -40,16 +41,22 @@ def main(arguments: list[str]) -> None:
         )
         make_environment(folder)
         pip(folder, "--require-hashes", "-r", str(lock))
-    say(f"Installing the project into {folder.name}")
-    pip(folder, "--no-deps", "--no-build-isolation", "--force-reinstall", "-e", ".")
+    if not packages_only:
+        say(f"Installing the project into {folder.name}")
+        pip(folder, "--no-deps", "--no-build-isolation", "--force-reinstall", "-e", ".")
     (folder / STAMP).write_text(json.dumps(wanted), encoding="utf-8")
 
 
-def state(folder: Path, lock: Path) -> dict[str, str | None]:
+def state(folder: Path, lock: Path, *, packages_only: bool) -> dict[str, str | None]:
     """What the folder depends on. Its place is in it, because an environment that was moved does not work."""
     templates = ROOT / "src/tenancy_fixtures/templates"
     project = [ROOT / "pyproject.toml", ROOT / "hatch_build.py", templates / "generate.py", templates / "words.json"]
-    return {"place": str(folder), "python": f"{os.path.realpath(sys.executable)} {sys.version}", "lock": digest(lock), "project": digest(*project)}
+    return {
+        "place": str(folder),
+        "python": f"{os.path.realpath(sys.executable)} {sys.version}",
+        "lock": digest(lock),
+        "project": None if packages_only else digest(*project),
+    }
 
 
 def stamp_of(folder: Path) -> dict[str, str | None]:

@@ -1,0 +1,112 @@
+"""Loads files of tracks into a tenant that it makes, in a process of its own; the task is JSON on stdin, the result JSON on stdout.
+
+The tenant is there before, and so are its artists. What is measured is ``load_fixtures`` alone, with the libraries that it
+needs imported: no interpreter's start is counted to anybody.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import psycopg
+from psycopg import sql
+
+from benchmarks._tracks import ARTISTS
+from tenancy_fixtures import FixtureManager, Pack, Settings
+
+if TYPE_CHECKING:
+    from tenancy_fixtures._shapes import RunReport
+
+TICK = 0.001  # seconds that the probe of the loop sleeps
+
+
+async def main(task: dict[str, Any]) -> dict[str, Any]:
+    """Make the tenant, load each file in turn, and say what it took."""
+    _import_all()
+    result: dict[str, Any] = {"loads": []}
+    async with FixtureManager(Settings.from_env(database_url=task["url"]), pack=Pack.from_folder(task["pack"])) as manager:
+        tenant = await manager.create_tenant(task["tenant"])
+        _fill_artists(task["url"], tenant.namespace, task["artists"])
+        if task.get("probe"):
+            result["idle"] = await _idle(float(task["probe"]))
+        lags: list[float] = []
+        probe = asyncio.create_task(_probe(lags)) if task.get("probe") else None
+        for path in task["files"]:
+            began = time.perf_counter()
+            report = await manager.load_fixtures(task["tenant"], sources={"tracks": path})
+            result["loads"].append({"seconds": time.perf_counter() - began, **_facts(report)})
+            if len(task["files"]) > 1:
+                # What is loaded next is compared with what is there: nobody's work shall wait for the disk.
+                await asyncio.to_thread(_settle, task["url"], tenant.namespace)
+        if probe is not None:
+            probe.cancel()
+            result["lags"] = lags
+    return {**result, "peak_rss_mb": _peak_mb()}
+
+
+def _import_all() -> None:
+    import pgpq  # noqa: F401
+    import polars as pl  # noqa: F401
+    import pyarrow.csv
+    import pyarrow.parquet  # noqa: F401
+
+    import tenancy_fixtures._ingest
+    import tenancy_fixtures._pg.copy  # noqa: F401
+
+
+def _fill_artists(url: str, schema: str, artists: int) -> None:
+    with psycopg.connect(url) as connection:
+        connection.execute(sql.SQL(ARTISTS).format(schema=sql.Identifier(schema), artists=sql.Literal(artists)))
+    _settle(url, schema)
+
+
+def _settle(url: str, schema: str) -> None:
+    with psycopg.connect(url, autocommit=True) as connection:
+        for table in ("artists", "tracks"):
+            connection.execute(sql.SQL("VACUUM ANALYZE {}").format(sql.Identifier(schema, table)))
+        connection.execute("CHECKPOINT")
+
+
+def _facts(report: RunReport) -> dict[str, Any]:
+    dataset = report.dataset("tracks")
+    facts = {name: getattr(dataset, name) for name in ("read", "stored", "duplicates", "rejects", "lost", "skipped")}
+    return {**facts, "phases": {phase.name: round(phase.seconds, 3) for phase in report.phases}}
+
+
+async def _idle(seconds: float) -> list[float]:
+    """The same probe while nothing is done: what the machine and the interpreter take by themselves."""
+    lags: list[float] = []
+    probe = asyncio.create_task(_probe(lags))
+    await asyncio.sleep(seconds)
+    probe.cancel()
+    return lags
+
+
+async def _probe(lags: list[float]) -> None:
+    """How many seconds later than asked for the loop comes back, again and again."""
+    while True:
+        before = time.perf_counter()
+        await asyncio.sleep(TICK)
+        lags.append(time.perf_counter() - before - TICK)
+
+
+def _peak_mb() -> float:
+    """The highest resident set of this process alone, in MB of 10⁶ bytes.
+
+    On Linux ``getrusage`` also knows the peak of the process that started this one.
+    """
+    status = Path("/proc/self/status")
+    if status.exists():
+        peak = next(line for line in status.read_text(encoding="ascii").splitlines() if line.startswith("VmHWM"))
+        return int(peak.split()[1]) * 1024 / 1e6
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(main(json.load(sys.stdin)))))
