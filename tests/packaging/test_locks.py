@@ -40,7 +40,7 @@ def on(python: str) -> dict[str, str]:
     return {"python_version": python, "python_full_version": f"{python}.0", "extra": ""}
 
 
-@pytest.mark.parametrize("file", ["newest.txt", "floor.txt"])
+@pytest.mark.parametrize("file", ["newest.txt", "floor.txt", "benchmarks.txt"])
 def test_every_package_is_pinned_and_hashed(file):
     for requirement, hashes in locked(file):
         assert str(requirement.specifier).startswith("=="), requirement
@@ -57,6 +57,15 @@ def test_every_direct_dependency_is_locked_once_for_each_python(file, groups, py
             same = [pin for pin in pins if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
             (pin,) = [pin for pin in same if pin.marker is None or pin.marker.evaluate(on(python))]
             assert wanted.specifier.contains(str(pin.specifier)[2:], prereleases=True), (wanted, pin)
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_the_peers_of_the_benchmarks_are_locked_once_for_each_python(python):
+    pins = [requirement for requirement, _ in locked("benchmarks.txt")]
+    for wanted in map(Requirement, PROJECT["dependency-groups"]["bench"]):
+        same = [pin for pin in pins if canonicalize_name(pin.name) == canonicalize_name(wanted.name)]
+        (pin,) = [pin for pin in same if pin.marker is None or pin.marker.evaluate(on(python))]
+        assert wanted.specifier.contains(str(pin.specifier)[2:], prereleases=True), (wanted, pin)
 
 
 def test_the_floor_is_what_the_project_promises():
