@@ -10,7 +10,8 @@ from benchmarks import _tracks
 if TYPE_CHECKING:
     from benchmarks._contenders import Ground
 
-IDLE_SECONDS = 5
+# The control lasts about as long as a load of so many rows a second would, within limits.
+IDLE_ROWS_PER_SECOND, IDLE_SECONDS = 200_000, (0.2, 10)
 
 
 def lag_figures(ground: Ground, missing: dict[str, str], rounds: int = 1) -> dict[str, Any]:
@@ -24,7 +25,9 @@ def lag_figures(ground: Ground, missing: dict[str, str], rounds: int = 1) -> dic
 
 
 def _lags(ground: Ground, kind: str) -> dict[str, float]:
-    answer = ground.work(kind, [ground.folder / f"tracks.{kind}"], probe=IDLE_SECONDS)
+    shortest, longest = IDLE_SECONDS
+    seconds = min(longest, max(shortest, ground.rows / IDLE_ROWS_PER_SECOND))
+    answer = ground.work(kind, [ground.folder / f"tracks.{kind}"], probe=seconds)
     found = {}
     for prefix, lags in (("loop_lag", answer["lags"]), ("idle_lag", answer["idle"])):
         found |= {f"{prefix}_p999_ms": _milliseconds(_quantile(lags, 0.999)), f"{prefix}_max_ms": _milliseconds(max(lags))}

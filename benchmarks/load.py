@@ -99,6 +99,8 @@ def _figures(ground: Ground, seconds: dict[str, list[float]]) -> dict[str, Any]:
         phases = [load["loads"][0]["phases"] for load in loads]
         figures[f"{kind}_phases"] = {name: round(statistics.median(phase[name] for phase in phases), 3) for phase in phases[:1] for name in phase}
         figures[f"{kind}_rows_per_second"] = round(ground.rows / statistics.median(seconds[kind]))
+        # Of the library's process alone: on a busy machine it says more than the time does.
+        figures[f"{kind}_cpu_seconds"] = spread([load["loads"][0]["cpu_seconds"] for load in loads])
         figures[f"{kind}_peak_rss_mb"] = spread([load["peak_rss_mb"] for load in loads])
     return figures
 
