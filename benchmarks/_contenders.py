@@ -145,5 +145,5 @@ def call(command: list[str], task: dict[str, Any], *, cwd: Path) -> dict[str, An
 
 def _environment() -> dict[str, str]:
     """Nobody's settings lead a contender elsewhere, and none of them calls home."""
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DLT_", "TENANCY_", "PG"))}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "DLT_", "TENANCY_"))}
     return {**kept, "RUNTIME__DLTHUB_TELEMETRY": "false", "DO_NOT_TRACK": "1"}

@@ -53,6 +53,7 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
 def _import_all() -> None:
     import pgpq  # noqa: F401
     import polars as pl  # noqa: F401
+    import pyarrow.compute
     import pyarrow.csv
     import pyarrow.parquet  # noqa: F401
 
