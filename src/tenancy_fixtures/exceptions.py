@@ -9,7 +9,8 @@
     │   ├── NotInitialised              the database has no control plane yet
     │   ├── ControlPlaneMismatch        the control plane is of a version that this library cannot serve
     │   ├── UnsafeRole                  the login may do more than production mode allows
-    │   └── AliasConflict               files of others stand where the alias would go
+    │   ├── AliasConflict               files of others stand where the alias would go
+    │   └── OutputExists                files stand where others would be written
     ├── TenantError
     │   ├── InvalidTenantId             the name cannot be a tenant's
     │   ├── TenantExists                the name is taken
@@ -20,7 +21,8 @@
     │   ├── ScriptEscaped               a script tried to leave its transaction or its schema
     │   ├── RevisionChanged             a revision that was applied has other text now
     │   ├── PackMismatch                the tenant was made from another pack, or a newer release
-    │   └── DatasetNotFound             the pack has no such dataset
+    │   ├── DatasetNotFound             the pack has no such dataset
+    │   └── CannotGenerate              no records can be made that would fit the pack's schema and rules
     ├── SourceError                     data could not be read
     │   ├── SourceMissing               no such file, or no right to read it
     │   ├── SourceEmpty                 no header, no record
@@ -162,6 +164,10 @@ class AliasConflict(ConfigurationError):
     """The alias cannot be written into a host's package; ``files`` names what stands in the way."""
 
 
+class OutputExists(ConfigurationError):
+    """Files stand where others would be written; ``files`` names them."""
+
+
 class TenantError(TenancyError):
     """Something about one tenant's name."""
 
@@ -204,6 +210,10 @@ class PackMismatch(PackError):
 
 class DatasetNotFound(PackError):
     """The pack declares no dataset of that name."""
+
+
+class CannotGenerate(PackError):
+    """No records can be made that would fit the pack's schema and rules; ``dataset``, ``table`` and ``column_name`` say where."""
 
 
 class SourceError(TenancyError, Terminal):

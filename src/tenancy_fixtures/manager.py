@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from . import _generate
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from .config_fixtures import ConfigFixture
 from .data_loaders import DataLoader
@@ -18,9 +20,9 @@ from .validators import DataIntegrityValidator, FixtureValidator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
-    from pathlib import Path
     from types import TracebackType
 
+    from ._generate import GenerationReport
     from ._shapes import RunReport, Tenant, ValidationReport
     from .monitoring import ProgressListener
 
@@ -159,6 +161,33 @@ class FixtureManager:
         """Look the pack over: templates, revisions, and every record of its data against its rules."""
         runtime = await self._runtime()
         return await FixtureValidator(self.pack).run(runtime)
+
+    async def generate_data(  # noqa: PLR0913 - each is a choice of the caller's own
+        self,
+        folder: str | Path,
+        *,
+        rows: int = 1000,
+        rows_of: Mapping[str, int] | None = None,
+        datasets: Iterable[str] | None = None,
+        seed: int = 0,
+        format: str | None = None,  # noqa: A002 - what the file's form is called everywhere
+        force: bool = False,
+    ) -> GenerationReport:
+        """Make records for the pack's datasets, one file each, ``DATASET.csv`` and the like: as a load takes them, without a reject.
+
+        ``rows`` records each, or as many as ``rows_of`` says; those of ``datasets``, or without it those that ``rows_of`` names,
+        or all; and always those that they refer to. ``format`` is ``"csv"``, ``"ndjson"`` or ``"parquet"``; the dataset's own
+        where it is not given. The same seed, pack and numbers of rows give the same bytes. Nothing is left in the database.
+
+        :raises CannotGenerate: the schema or a rule asks for values that cannot be made.
+        :raises OutputExists: there are such files, and ``force`` is not given; nothing was written.
+        :raises DatasetNotFound: the pack has no dataset of a name.
+        :raises MissingExtra: the extra ``generate`` is not installed.
+        """
+        names = None if datasets is None else list(datasets)
+        runtime, listener = await self._runtime(), self._listener
+        facts: dict[str, Any] = {"rows_of": rows_of, "datasets": names, "form": format, "force": force, "listener": listener}
+        return await _generate.generate(self.pack, runtime, Path(folder), rows=rows, seed=seed, **facts)
 
     async def migrate(self, tenant_id: str, *, to: int | None = None, dry_run: bool = False) -> RunReport:
         """Bring a tenant's schema to the pack's head, or to revision ``to``.

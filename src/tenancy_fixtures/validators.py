@@ -78,12 +78,12 @@ class FixtureValidator:
     async def _structure(self, runtime: Runtime) -> tuple[dict[str, Table], list[Finding]]:
         """The tables that the script makes, and where the revisions together make something else."""
         async with runtime.slots, runtime.database.session() as session:
-            async with _made_by(self.pack, session) as (transaction, namespace):
+            async with made_by(self.pack, session) as (transaction, namespace):
                 tables = await read_tables(transaction.connection, namespace)
                 script = await fingerprint(transaction.connection, namespace)
             if not self.pack.revisions:
                 return tables, []
-            async with _made_by(self.pack, session, revisions=True) as (transaction, namespace):
+            async with made_by(self.pack, session, revisions=True) as (transaction, namespace):
                 revisions = await fingerprint(transaction.connection, namespace)
         return tables, [
             Finding("revisions", "error", place, "differs between schema_template.sql and the revisions") for place in _unlike(script, revisions)
@@ -111,7 +111,7 @@ class FixtureValidator:
 
 
 @asynccontextmanager
-async def _made_by(pack: Pack, session: Session, *, revisions: bool = False) -> AsyncIterator[tuple[Transaction, str]]:
+async def made_by(pack: Pack, session: Session, *, revisions: bool = False) -> AsyncIterator[tuple[Transaction, str]]:
     """A schema that the pack's script has made, or its revisions one by one, in a transaction that is taken back."""
     async with session.transaction(role="migrator", keep=False) as transaction:
         namespace = f"{NAMESPACE_PREFIX}try_{uuid.uuid4().hex}"
@@ -196,7 +196,7 @@ class DataIntegrityValidator:
     async def _made(self, runtime: Runtime, session: Session) -> Mapping[str, str]:
         known = _structures.setdefault(runtime, {})
         if self.pack.digest not in known:
-            async with _made_by(self.pack, session) as (transaction, namespace):
+            async with made_by(self.pack, session) as (transaction, namespace):
                 known[self.pack.digest] = await fingerprint(transaction.connection, namespace)
         return known[self.pack.digest]
 
