@@ -187,7 +187,7 @@ class Digits:
             if piece.strip("#"):
                 parts.append(pl.lit(piece))
             else:
-                parts.append(digits.str.slice(taken, len(piece)).pipe(pl.lit))
+                parts.append(pl.lit(digits.str.slice(taken, len(piece))))
                 taken += len(piece)
         return pl.select(pl.concat_str(parts)).to_series() if len(rows) else pl.Series([], dtype=pl.String)
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 # Texts of a pool that are made by a pattern, and ways in which it is read.
 _PATTERN_TEXTS, _WAYS = 4_000, 24
+_ROOM = 4  # times as many texts as rows, where a code keeps them apart
 _CODE = 12  # signs of a code that nothing is said about
 _MOST_CODE = 24  # signs that are drawn; longer ones are filled up
 _CODES = ("id", "code", "key", "ref", "hash", "token", "isrc", "sku", "number", "no", "serial", "uri", "checksum", "digest")
@@ -76,8 +77,8 @@ def _hinted(need: Need, kind: str) -> Iterator[Candidate]:
     for digits in range(9):
         slots = hinted_slots(kind, need.words, digits)
         fitted = _within(slots, need.fits)
-        # Four times as many as are needed: the codes are no plain numbering then.
-        if fitted is not None and capacity(fitted) >= need.count * (4 if digits else 1) and capacity(fitted[-1 - digits :]) > 1:
+        # Some more than are needed: the codes are no plain numbering then.
+        if fitted is not None and capacity(fitted) >= need.count * (_ROOM if digits else 1):
             yield lambda fitted=fitted: Pieces(fitted, need.key, need.count)
             return
 

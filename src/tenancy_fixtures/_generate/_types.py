@@ -32,7 +32,7 @@ _RANGES = (
     (r"minute", 0, 59),
     (r"^age$|_age$", 18, 90),
     (r"percent|pct|popularity", 0, 100),
-    (r"(duration|length).*_ms|_ms$|millis", 30_000, 600_000),
+    (r"(duration|length).*_ms|^ms_|_ms$|millis", 30_000, 600_000),
     (r"second|duration", 1, 600),
     (r"^lat", -90, 90),
     (r"^(lon|lng)", -180, 180),
@@ -119,20 +119,33 @@ def _number_pool(need: Need, first: int, last: int, scale: int) -> Maker:
 
 
 def _bounds(need: Need) -> tuple[Decimal, Decimal]:
-    """Where the numbers lie: what is allowed, if that is a narrow range, else what the name suggests of it."""
-    low, high = need.wants.low, need.wants.high
-    if low is not None and high is not None and high - low <= _WHOLE_BOUNDS and not (low < 0 < high and high == -1 - low):
-        return low, high
+    """Where the numbers lie: what the name suggests of what is allowed, else all of a narrow range, else a part of a wide one."""
+    low, high = _asked(need)
     name = need.item.name.lower()
-    usual = next(((Decimal(first), Decimal(last)) for pattern, first, last in _RANGES if re.search(pattern, name)), (Decimal(0), Decimal(1000)))
-    least = usual[0] if low is None else max(low, usual[0])
-    most = usual[1] if high is None else min(high, usual[1])
+    usual = next(((Decimal(first), Decimal(last)) for pattern, first, last in _RANGES if re.search(pattern, name)), None)
+    if usual is None and low is not None and high is not None and high - low <= _WHOLE_BOUNDS:
+        return low, high
+    first, last = usual or (Decimal(0), Decimal(1000))
+    least = first if low is None else max(low, first)
+    most = last if high is None else min(high, last)
     if least <= most:
-        return least, most
-    anchor = low if low is not None and low > usual[1] else high
-    assert anchor is not None, "bounds that nobody gave exclude nothing"
-    width = Decimal(1000)
-    return (anchor, anchor + width if high is None else min(anchor + width, high)) if anchor == low else (anchor - width, anchor)
+        return _within_type(need, least, most)
+    if low is not None and low > last:
+        return _within_type(need, low, low + 1000 if high is None else min(low + 1000, high))
+    assert high is not None, "bounds that nobody gave exclude nothing"
+    return _within_type(need, high - 1000 if low is None else max(high - 1000, low), high)
+
+
+def _asked(need: Need) -> tuple[Decimal | None, Decimal | None]:
+    """The bounds that somebody thought of: not those of the type."""
+    bits = {"int2": 15, "int4": 31, "int8": 63}.get(need.item.type, 0)
+    low, high = need.wants.low, need.wants.high
+    return (None if bits and low == -(2**bits) else low), (None if bits and high == 2**bits - 1 else high)
+
+
+def _within_type(need: Need, low: Decimal, high: Decimal) -> tuple[Decimal, Decimal]:
+    wants = need.wants
+    return (low if wants.low is None else max(low, wants.low)), (high if wants.high is None else min(high, wants.high))
 
 
 # --- moments ------------------------------------------------------------------------------------------------------------

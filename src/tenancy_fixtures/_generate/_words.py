@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 DRAWS = 3_000  # from which a pool is made: all that mimesis knows of most things
 BASE36 = tuple("0123456789abcdefghijklmnopqrstuvwxyz")
 _PEOPLE = re.compile(r"user|people|person|member|customer|client|employee|staff|author|contact|artist|student|teacher|owner|patient|player|lead")
-_SUFFIXES = (" {}",)
 
 
 def load_mimesis() -> Any:
@@ -155,24 +154,30 @@ def kind_of(name: str, table: str) -> str:
 
 def hinted_slots(kind: str, words: Words, digits: int) -> Slots:
     """Pieces for texts of a kind that are all different: a code of ``digits`` signs, or two lists of words that suffice."""
-    code: Slots = [BASE36] * digits
+    stem, separator = _stem(kind, words)
+    signs = tuple("0123456789") if kind in _SPACED else BASE36
+    code: Slots = [(separator,), *[signs] * digits] if digits else []
     if kind == "email":
-        return [_bare(words.pool("word")), (".",), *code, ("@example.",), ("com", "org", "net")]
-    if kind == "url":
-        return [("https://example.com/",), _bare(words.pool("word")), ("/",), *code]
+        return [*stem, *code, ("@example.",), ("com", "org", "net")]
+    return [("https://example.com/",), *stem, *code] if kind == "url" else [*stem, *code]
+
+
+_SPACED = {"full_name", "title", "words", "sentence"}
+_SPACES = {*_SPACED, "company", "city", "product", "occupation", "country", "state"}
+
+
+def _stem(kind: str, words: Words) -> tuple[Slots, str]:
+    """What stands before the code, and what stands between them."""
     if kind == "full_name":
-        number: Slots = [(" ",), *[tuple("0123456789")] * digits] if digits else []
-        return [_bare(words.pool("first_name")), (" ",), _bare(words.pool("last_name")), *number]
-    if kind in ("title", "words", "sentence"):
+        return [_bare(words.pool("first_name")), (" ",), _bare(words.pool("last_name"))], " "
+    if kind in _SPACED:
         plain = _bare(words.pool("word"))
         plain = tuple(word.title() for word in plain) if kind == "title" else plain
-        number = [(" ",), *[tuple("0123456789")] * digits] if digits else []
-        return [plain, (" ",), plain, *number]
-    separator = " " if kind in ("company", "city", "product", "occupation", "country", "state") else "_" if kind == "username" else "-"
-    return [_bare(words.pool("word" if kind == "username" else kind), separator), (separator,), *code]
+        return [plain, (" ",), plain], " "
+    separator = {"email": ".", "username": "_", "url": "/"}.get(kind, " " if kind in _SPACES else "-")
+    return [_bare(words.pool("word"))] if kind in ("email", "username", "url") else [words.pool(kind)], separator
 
 
-def _bare(pool: tuple[str, ...], separator: str = "") -> tuple[str, ...]:
+def _bare(pool: tuple[str, ...]) -> tuple[str, ...]:
     """Words in one piece: the ends of those that are put together cannot be mistaken."""
-    kept = tuple(text for text in pool if text.isalnum() and text.isascii()) if not separator else tuple(pool)
-    return kept or BASE36
+    return tuple(text for text in pool if text.isalnum() and text.isascii()) or BASE36
