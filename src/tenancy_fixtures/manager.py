@@ -162,7 +162,7 @@ class FixtureManager:
         runtime = await self._runtime()
         return await FixtureValidator(self.pack).run(runtime)
 
-    async def generate_data(  # noqa: PLR0913 - each is a choice of the caller's own
+    async def generate_data(
         self,
         folder: str | Path,
         *,

@@ -116,7 +116,9 @@ PEOPLE = (
 DATASETS = [
     _dataset("countries", ["iso"], {"iso": {"from": ["iso"], "extract": "^country/([A-Z]{2})$"}, **_from("name")}),
     _dataset("regions", ["country", "number"], {"country": {"from": ["country"], "extract": "^country/([A-Z]{2})$"}, **_from("number", "label")}),
-    _dataset("cities", ["slug"], {"country": {"from": ["land"], "extract": "^country/([A-Z]{2})$"}, **_from("id", "region", "slug", "mayor", "twin")}),
+    _dataset(
+        "cities", ["slug"], {"country": {"from": ["land"], "extract": "^country/([A-Z]{2})$"}, **_from("id", "region", "slug", "mayor", "twin")}
+    ),
     _dataset(
         "people",
         ["person_no"],
@@ -131,12 +133,18 @@ DATASETS = [
     ),
     _dataset("visits", ["person", "city", "kind"], _from("person", "city", "kind", "at"), encoding="utf-16"),
     _dataset(
-        "makers", ["maker_id"], {"maker_id": {"uuid": ["name"], "uuid_kind": "maker"}, **_from("name"), "best_id": {"uuid": ["best_maker", "best"], "uuid_kind": "thing"}}
+        "makers",
+        ["maker_id"],
+        {"maker_id": {"uuid": ["name"], "uuid_kind": "maker"}, **_from("name"), "best_id": {"uuid": ["best_maker", "best"], "uuid_kind": "thing"}},
     ),
     _dataset(
         "things",
         ["thing_id"],
-        {"thing_id": {"uuid": ["maker", "thing"], "uuid_kind": "thing"}, "name": {"from": ["thing"]}, "maker_id": {"uuid": ["maker"], "uuid_kind": "maker"}},
+        {
+            "thing_id": {"uuid": ["maker", "thing"], "uuid_kind": "thing"},
+            "name": {"from": ["thing"]},
+            "maker_id": {"uuid": ["maker"], "uuid_kind": "maker"},
+        },
     ),
     _dataset(
         "reviews",

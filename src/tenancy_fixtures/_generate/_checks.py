@@ -100,8 +100,7 @@ def _split(tokens: list[tuple[str, str]], word: str) -> list[list[tuple[str, str
 def _conjuncts(tokens: list[tuple[str, str]]) -> Iterator[Atom]:
     while tokens[:1] == [("sign", "(")] and _closing(tokens, 0) == len(tokens) - 1:
         tokens = tokens[1:-1]
-    choices = [part for part in _split(tokens, "OR") if [item[1] for item in part[-2:]] != ["IS", "NULL"] or len(part) > 5]
-    choices = [part for part in choices if not _is_null(part)]
+    choices = [part for part in _split(tokens, "OR") if not _is_null(part)]
     if len(choices) != 1:
         return
     parts = _split(choices[0], "AND")

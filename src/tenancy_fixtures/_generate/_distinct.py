@@ -20,7 +20,23 @@ if TYPE_CHECKING:
     from ._references import References
 
 # Types with enough values for a key of its own; whole numbers come last, since they are often places in a list.
-_WIDE = ("uuid", "text", "varchar", "timestamptz", "timestamp", "bytea", "name", "bpchar", "date", "float8", "numeric", "float4", "int8", "int4", "int2")
+_WIDE = (
+    "uuid",
+    "text",
+    "varchar",
+    "timestamptz",
+    "timestamp",
+    "bytea",
+    "name",
+    "bpchar",
+    "date",
+    "float8",
+    "numeric",
+    "float4",
+    "int8",
+    "int4",
+    "int2",
+)
 
 
 @dataclass
@@ -81,7 +97,11 @@ def _sets(
         if target.derived:
             continue
         table = tables[target.table]
-        wanted = [tuple(target.key), *(index.columns for index in table.indexes if index.unique), *(names for name, names in extra if name == table.name)]
+        wanted = [
+            tuple(target.key),
+            *(index.columns for index in table.indexes if index.unique),
+            *(names for name, names in extra if name == table.name),
+        ]
         for columns in wanted:
             mapped = [column for column in columns if column in target.columns]
             if not mapped or _never_clashes(table, target, columns):
@@ -128,4 +148,6 @@ def _separate(
         apart.grids.append(sorted(wanted, key=lambda unit: unit in free))
     else:
         names = ", ".join(name for unit in wanted for name in unit)
-        raise CannotGenerate(f"dataset {dataset.name}: several unique indexes share {names}, and no records can be made for all", dataset=dataset.name)
+        raise CannotGenerate(
+            f"dataset {dataset.name}: several unique indexes share {names}, and no records can be made for all", dataset=dataset.name
+        )

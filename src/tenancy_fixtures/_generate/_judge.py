@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from .._pg.trial import TableCheck
     from .._shapes import Column
     from ._fields import Field, Use
-    from ._records import Records
     from ._random import Rows
+    from ._records import Records
 
 
 class Judge:
@@ -53,7 +53,9 @@ class Judge:
             return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(texts))
         return good
 
-    async def broken_together(self, check: TableCheck, columns: Mapping[str, Column], records: Records, made: Mapping[str, str | pl.Expr], rows: Rows) -> int:
+    async def broken_together(
+        self, check: TableCheck, columns: Mapping[str, Column], records: Records, made: Mapping[str, str | pl.Expr], rows: Rows
+    ) -> int:
         """How many of these rows a check of several columns refuses. ``made`` names each column's field, or is its constant."""
         texts = await asyncio.to_thread(_columns, records, made, rows)
         types = {name: plain_type(column) for name, column in columns.items()}

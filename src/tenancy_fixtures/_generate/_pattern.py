@@ -8,16 +8,14 @@ from __future__ import annotations
 import re
 import string
 import sys
+from importlib import import_module
 from math import prod
 from random import Random
-from typing import Any, List, Optional, Tuple
+from typing import Any, List, Optional, Set, Tuple
 
-if sys.version_info >= (3, 11):
-    from re import _constants as codes
-    from re import _parser as parser
-else:
-    import sre_constants as codes
-    import sre_parse as parser
+# Where Python keeps its parser; since 3.11 the old names warn.
+_HOME = ("re._constants", "re._parser") if sys.version_info >= (3, 11) else ("sre_constants", "sre_parse")
+codes, parser = (import_module(name) for name in _HOME)
 
 Slots = List[Tuple[str, ...]]  # for each place the pieces that may stand there
 
@@ -123,7 +121,7 @@ def _class(items: Any) -> str:
     return usual or "".join(sorted(members))
 
 
-def _members(code: Any, argument: Any) -> "set[str]":
+def _members(code: Any, argument: Any) -> Set[str]:
     if code is codes.LITERAL:
         return {chr(argument)}
     if code is codes.RANGE:

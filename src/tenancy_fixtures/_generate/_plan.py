@@ -35,11 +35,16 @@ if TYPE_CHECKING:
     from ._makers import Draw, Maker
     from ._random import Rows
     from ._references import Reference
+    from ._types import MomentMaker
 
 _SAMPLE = 5_000  # values of a field that are tried; rows that checks of several columns are tried on
+_WIDE = Decimal(2**15)  # bounds beyond it are those of a type, or as good as none
 _LONGEST_RUN = 10  # rows at least that share a parent, where they are counted through
 _EARLY = ("birth", "dob")
-_LATE = (("updated", "modified", "changed", "edited"), ("last", "seen", "end", "ended", "until", "expires", "deleted", "closed", "revoked", "finished"))
+_LATE = (
+    ("updated", "modified", "changed", "edited"),
+    ("last", "seen", "end", "ended", "until", "expires", "deleted", "closed", "revoked", "finished"),
+)
 
 
 class Planner:
@@ -122,14 +127,18 @@ class Planner:
             return maker
         if count is not None or not good.any():
             return None
-        return Pool(texts.filter(good).unique(maintain_order=True), self._key(records, "field", item.name), tail=isinstance(maker, Pool) and maker.tail)
+        return Pool(
+            texts.filter(good).unique(maintain_order=True), self._key(records, "field", item.name), tail=isinstance(maker, Pool) and maker.tail
+        )
 
-    def _moments(self, records: Records, item: Field, ranks: Mapping[str, int], *, alone: bool):  # type: ignore[no-untyped-def] # noqa: ANN202
+    def _moments(self, records: Records, item: Field, ranks: Mapping[str, int], *, alone: bool) -> MomentMaker:
         key, own = self._key(records, "moment"), self._key(records, "field", item.name)
         early = any(word in item.name.lower() for word in _EARLY)
 
         def make(form: str, start: int, span: int, count: int | None) -> Maker:
-            return Moments(form, start, span, own if early or alone else key, own, 0 if early else ranks.get(item.name, 0), records.count if count else None)
+            return Moments(
+                form, start, span, own if early or alone else key, own, 0 if early else ranks.get(item.name, 0), records.count if count else None
+            )
 
         return make
 
@@ -219,8 +228,9 @@ class Planner:
         for lower, higher in dict.fromkeys(self._pairs(records)):
             if records.fields[lower].main.cast.kind != "number" or records.fields[higher].main.cast.kind != "number":
                 continue
-            low = wants[lower].low if wants[lower].low is not None and wants[lower].low > -(2**15) else Decimal(0)
-            high = wants[higher].high if wants[higher].high is not None and wants[higher].high < 2**15 - 1 else low + 1000
+            least, most = wants[lower].low, wants[higher].high
+            low = Decimal(0) if least is None or least <= -_WIDE else least
+            high = low + 1000 if most is None or most >= _WIDE - 1 else most
             middle = ((low + high) / 2).to_integral_value()
             wants[lower].at_least(low)
             wants[lower].at_most(middle)

@@ -145,7 +145,9 @@ class References:
 
     def _refuse_constants(self, dataset: Dataset, target: Target, key: ForeignKey) -> None:
         mapped = [target.columns.get(name) for name in key.columns]
-        if any(item is not None and item.const is not None for item in mapped) and any(item is not None and item.source is not None for item in mapped):
+        if any(item is not None and item.const is not None for item in mapped) and any(
+            item is not None and item.source is not None for item in mapped
+        ):
             raise CannotGenerate(f"{key.table}.{','.join(key.columns)} refers by a constant and a field together", dataset=dataset.name)
 
     # --- putting them together ----------------------------------------------------------------------------------------------

@@ -73,10 +73,10 @@ async def _planned(pack: Pack, runtime: Runtime, counts: Mapping[str, int], chos
 
 async def _written(records: Records, path: Path, form: str, listener: ProgressListener | None) -> GeneratedFile:
     name = records.dataset.name
-    with path.open("wb") as file:
-        with RecordWriter(records, file, form) as writer:
-            while writer.written < records.count:
-                written = await asyncio.to_thread(writer.next_block)
-                if listener is not None:
-                    listener(f"generate {name}", written, file.tell())
-    return GeneratedFile(name, str(path), records.count, path.stat().st_size)
+    with path.open("wb") as file, RecordWriter(records, file, form) as writer:
+        while writer.written < records.count:
+            written = await asyncio.to_thread(writer.next_block)
+            if listener is not None:
+                listener(f"generate {name}", written, file.tell())
+        await asyncio.to_thread(writer.close)
+        return GeneratedFile(name, str(path), records.count, file.tell())

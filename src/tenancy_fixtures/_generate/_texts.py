@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Callable, Iterator
 
 import numpy as np
@@ -79,7 +80,7 @@ def _hinted(need: Need, kind: str) -> Iterator[Candidate]:
         fitted = _within(slots, need.fits)
         # Some more than are needed: the codes are no plain numbering then.
         if fitted is not None and capacity(fitted) >= need.count * (_ROOM if digits else 1):
-            yield lambda fitted=fitted: Pieces(fitted, need.key, need.count)
+            yield partial(Pieces, fitted, need.key, need.count)
             return
 
 
@@ -110,7 +111,7 @@ def _by_pattern(need: Need, pattern: str, *, whole: bool) -> Iterator[Candidate]
         return
     for slots in sorted(ways, key=capacity):
         if capacity(slots) >= need.count:
-            yield lambda slots=slots: Pieces(slots, need.key, need.count)
+            yield partial(Pieces, slots, need.key, need.count)
     yield lambda: Each(_sampled(ways, need.key).texts, need.key)
 
 

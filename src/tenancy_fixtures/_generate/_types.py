@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 from datetime import datetime, timezone
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
-from typing import TYPE_CHECKING, Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Callable, Iterator, Union
 
 import numpy as np
 import polars as pl
 
-from ._makers import DAY, Counted, Digits, Each, Moments, Pieces, Pool, decimals
+from ._makers import DAY, Counted, Digits, Each, Pieces, Pool, decimals
 from ._texts import text_candidates
 from ._words import BASE36, kind_of
 
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from ._makers import Maker
     from ._texts import Candidate, Need
 
+    # Form, beginning and length in seconds, and how many rows need one of their own.
+    MomentMaker = Callable[[str, int, int, Union[int, None]], Maker]
+
 _NUMBERS = 10_000  # different numbers that a column is drawn from
 _WHOLE_BOUNDS = Decimal(1_000_000)  # a range that is not wider is used in full
 _HEX = tuple("0123456789abcdef")
-_TAIL = re.compile(r"popular|follow|count|plays|views|likes|total|score|amount|price|size|sales|visits|hits|quantity|stock|volume|position|rank|weight")
+_TAIL = re.compile(
+    r"popular|follow|count|plays|views|likes|total|score|amount|price|size|sales|visits|hits|quantity|stock|volume|position|rank|weight"
+)
 # Where the numbers of a column lie, by its name: the first that fits.
 _RANGES = (
     (r"year", 1960, 2024),
@@ -55,7 +61,7 @@ _DECIMALS = {"numeric", "float4", "float8", "money"}
 _MOMENTS = {"date", "timestamp", "timestamptz"}
 
 
-def candidates(need: Need, moments: Callable[[str, int, int, int | None], Maker]) -> Iterator[Candidate]:
+def candidates(need: Need, moments: MomentMaker) -> Iterator[Candidate]:
     """Makers for a field, the most natural first; none where its type is not known.
 
     ``moments`` makes those that belong to a row's others: of a form, in a span (start and length in seconds).
@@ -98,7 +104,7 @@ def _numbers(need: Need, scale: int) -> Iterator[Candidate]:
     limit = 2**62 if most is None else int((most * unit).to_integral_value(ROUND_FLOOR))
     for start in (max(first, 1), first, -(2**62) if least is None else int((least * unit).to_integral_value(ROUND_CEILING))):
         if limit - start + 1 >= need.count:
-            yield lambda start=start: _counted(start, limit, scale)
+            yield partial(_counted, start, limit, scale)
 
 
 def _counted(start: int, limit: int, scale: int) -> Maker:

@@ -72,7 +72,9 @@ def whole_files(folder: Path, names: Sequence[str], *, force: bool) -> Iterator[
             for name in names:
                 (Path(scratch) / name).replace(folder / name)
     except OSError as error:
-        raise ConfigurationError(f"{folder} cannot be written: {error.strerror}", hint="Name a folder where there is room and the right to write.") from error
+        raise ConfigurationError(
+            f"{folder} cannot be written: {error.strerror}", hint="Name a folder where there is room and the right to write."
+        ) from error
 
 
 class RecordWriter:
@@ -90,8 +92,13 @@ class RecordWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._parquet is not None:
-            self._parquet.close()
+        self.close()
+
+    def close(self) -> None:
+        """Write what belongs at the end; the file itself stays open."""
+        parquet, self._parquet = self._parquet, None
+        if parquet is not None:
+            parquet.close()
 
     def next_block(self) -> int:
         """Write the next records; gives how many there are so far."""

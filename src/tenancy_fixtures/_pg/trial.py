@@ -45,7 +45,9 @@ async def read_expression_indexes(transaction: Transaction, schema: str) -> list
 async def broken_rows(transaction: Transaction, check: TableCheck, types: Mapping[str, str], texts: Mapping[str, Sequence[str | None]]) -> list[int]:
     """The places, from 0, of the rows that a check refuses. ``texts`` are their values by column, ``types`` what they are cast to."""
     names = [f"c{number}" for number, _ in enumerate(texts)]
-    columns = [sql.SQL("given.{}::{} AS {}").format(identifier(name), trusted(types[column]), identifier(column)) for name, column in zip(names, texts)]
+    columns = [
+        sql.SQL("given.{}::{} AS {}").format(identifier(name), trusted(types[column]), identifier(column)) for name, column in zip(names, texts)
+    ]
     statement = compose(
         "trial.broken",
         arrays=sql.SQL(", ").join(sql.SQL("{}::text[]").format(sql.Placeholder(name)) for name in names),

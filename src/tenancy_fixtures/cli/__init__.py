@@ -16,6 +16,7 @@ from .demo import demo
 from .init import init
 from .load import load
 from .migrate import migrate
+from .pack import pack_app
 from .server import server_app
 from .tenant import tenant_app
 from .validate import validate
@@ -35,6 +36,7 @@ for _command in (init, load, validate, migrate, demo):
     app.command(cls=PlainCommand, epilog=DATABASE_HELP)(_command)
 app.command(cls=PlainCommand)(alias)
 app.add_typer(tenant_app, name="tenant")
+app.add_typer(pack_app, name="pack")
 app.add_typer(server_app, name="server")
 
 

@@ -1,0 +1,101 @@
+"""``tenancy pack``: work on a pack itself."""
+
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
+
+import typer
+
+from . import _output
+from ._help import PlainCommand, PlainGroup
+from ._progress import progress
+from ._work import DATABASE_HELP, AsJson, PackOption, help_unless_asked, opened, run, settings_for
+
+if TYPE_CHECKING:
+    from .._generate import GenerationReport
+    from ..settings import Settings
+
+pack_app = typer.Typer(cls=PlainGroup, help="Work on a pack itself.", invoke_without_command=True, rich_markup_mode=None)
+
+
+class Format(str, Enum):
+    """What a file of made data is written as."""
+
+    CSV = "csv"
+    NDJSON = "ndjson"
+    PARQUET = "parquet"
+
+
+@pack_app.callback()
+def pack_group(context: typer.Context) -> None:
+    """Work on a pack itself."""
+    help_unless_asked(context)
+
+
+@pack_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def generate(
+    context: typer.Context,
+    *,
+    to: Annotated[
+        Path, typer.Option(metavar="FOLDER", help="Where the files go, one for each dataset: DATASET.csv and the like.", show_default=False)
+    ],
+    rows: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="[DATASET=]N",
+            help="How many records each dataset gets, or this one. Repeatable. Without a number for all: 1000. With numbers for single ones alone only these are made.",
+            show_default=False,
+        ),
+    ] = None,
+    dataset: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="NAME", help="A dataset to make records for; those that it refers to are made too. Repeatable. Without it: all of the pack."
+        ),
+    ] = None,
+    seed: Annotated[int, typer.Option(metavar="N", help="The same seed gives the same records, another one others.")] = 0,
+    format_: Annotated[
+        Optional[Format],
+        typer.Option("--format", metavar="csv|ndjson|parquet", help="Without it: the format that the dataset reads.", show_default=False),
+    ] = None,
+    force: Annotated[bool, typer.Option("--force", help="Replace files that are there.")] = False,
+    pack: PackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Make records for the datasets of a pack, from its schema and rules: they load without a reject.
+
+    Keys are distinct, references lead to records that are made as well. Each file appears whole, or not at all.
+    """
+    every, single = _numbers(rows or [])
+    names = dataset or (None if every is not None or not single else list(single))
+    facts: dict[str, Any] = {"rows": 1000 if every is None else every, "rows_of": single, "datasets": names, "seed": seed, "force": force}
+    settings = settings_for(context, pack)
+    report = run(lambda: _generate(settings, to, {**facts, "format": format_.value if format_ else None}))
+    if as_json:
+        _output.emit(report.to_dict())
+        return
+    _output.table(("Dataset", "Records", "Bytes", "File"), [(item.dataset, item.rows, item.bytes, item.path) for item in report.files])
+    _output.say(f"{_output.counted(sum(item.rows for item in report.files), 'record')} made in {report.seconds:.2f} s.")
+
+
+def _numbers(texts: list[str]) -> tuple[Optional[int], dict[str, int]]:
+    """The number for every dataset, if there is one, and those for single ones."""
+    every: Optional[int] = None
+    single: dict[str, int] = {}
+    for text in texts:
+        name, separator, number = text.rpartition("=")
+        if not number.isdecimal() or int(number) < 1 or (separator and not name):
+            raise typer.BadParameter(f"{text!r} is neither N nor DATASET=N, with a number from 1 on", param_hint="--rows")
+        if name in single or (not separator and every is not None):
+            raise typer.BadParameter(f"{text!r} is said twice", param_hint="--rows")
+        if separator:
+            single[name] = int(number)
+        else:
+            every = int(number)
+    return every, single
+
+
+async def _generate(settings: "Settings", to: Path, facts: dict[str, Any]) -> "GenerationReport":
+    with progress() as listener:
+        async with opened(settings, listener=listener) as work:
+            return await work.manager.generate_data(to, **facts)
