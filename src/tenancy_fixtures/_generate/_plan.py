@@ -323,8 +323,9 @@ def _impossible(records: Records, item: Field, wants: Wants, *, alone: bool) -> 
     facts = {"dataset": records.dataset.name, "table": use.table.name, "column_name": use.column.name}
     pattern = item.extract or next(iter(wants.patterns), None)
     if alone:
-        message = f"dataset {records.dataset.name}: {records.count} rows need a value each of {item.name!r} ({use.place}), and so many that fit cannot be made"
-        return CannotGenerate(message, hint="Ask for fewer rows.", **facts)
+        how = f" by its pattern {pattern}" if pattern else ""
+        message = f"dataset {records.dataset.name}: {records.count} rows need a value each of {item.name!r} ({use.place}){how}, and so many cannot be made"
+        return CannotGenerate(message, hint="Ask for fewer rows, or loosen the pattern." if pattern else "Ask for fewer rows.", **facts)
     what = f"pattern {pattern}" if pattern else f"type {use.column.type.declared} and its rules"
     message = f"dataset {records.dataset.name}: no values can be made for {item.name!r} ({use.place}) by its {what}"
     return CannotGenerate(message, hint="A rule one_of with some values would do.", **facts)

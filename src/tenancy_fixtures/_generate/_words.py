@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from functools import cached_property
 from typing import TYPE_CHECKING, Any, Callable
 
 from ..exceptions import MissingExtra
+from ._random import key_of
 
 if TYPE_CHECKING:
     from ._pattern import Slots
@@ -33,73 +33,64 @@ class Words:
     """Pools of words for one seed, made once each."""
 
     def __init__(self, seed: int) -> None:
-        mimesis = load_mimesis()
-        self._made = mimesis.Generic(mimesis.Locale.EN, seed=seed % 2**32)
+        self._seed = seed
         self._pools: dict[str, tuple[str, ...]] = {}
 
     def pool(self, kind: str) -> tuple[str, ...]:
         """Different words of a kind; also without regard to case."""
         if kind not in self._pools:
-            source = self._sources[kind]
+            mimesis = load_mimesis()
+            # A seed of its own: words of one kind do not depend on which others were asked for before.
+            source = _source(kind, mimesis.Generic(mimesis.Locale.EN, seed=key_of(self._seed, kind) % 2**32))
             drawn = {text.lower(): text for text in (str(source()) for _ in range(DRAWS))}
             self._pools[kind] = tuple(drawn.values())
         return self._pools[kind]
 
-    @cached_property
-    def _sources(self) -> dict[str, Callable[[], Any]]:
-        made = self._made
-        named = {
-            "first_name": made.person.first_name,
-            "last_name": made.person.last_name,
-            "full_name": made.person.full_name,
-            "username": made.person.username,
-            "title_of_honour": made.person.title,
-            "occupation": made.person.occupation,
-            "phone": made.person.phone_number,
-            "gender": made.person.gender,
-            "nationality": made.person.nationality,
-            "university": made.person.university,
-            "language": made.person.language,
-            "country": made.address.country,
-            "country_code": made.address.country_code,
-            "city": made.address.city,
-            "state": made.address.state,
-            "street": made.address.address,
-            "postal_code": made.address.postal_code,
-            "locale": made.code.locale_code,
-            "word": made.text.word,
-            "sentence": made.text.quote,
-            "colour": made.text.color,
-            "company": made.finance.company,
-            "currency": made.finance.currency_iso_code,
-            "os": made.development.os,
-            "version": made.development.version,
-            "mime": made.file.mime_type,
-            "extension": made.file.extension,
-            "user_agent": made.internet.user_agent,
-            "timezone": made.datetime.timezone,
-            "product": made.food.dish,
-            "ip": made.internet.ip_v4,
-            "mac": made.internet.mac_address,
-            "ean": made.code.ean,
-            "isbn": made.code.isbn,
-        }
-        return {**named, "email": self._email, "url": self._url, "title": self._title, "words": self._words}
 
-    def _email(self) -> str:
-        return f"{self._made.person.username(mask='l.d')}@example.{self._made.random.choice(('com', 'org', 'net'))}"
-
-    def _url(self) -> str:
-        return f"https://example.com/{self._word()}/{self._word()}"
-
-    def _title(self) -> str:
-        return f"{self._word().title()} {self._word().title()}"
-
-    def _words(self) -> str:
-        return f"{self._word()} {self._word()} {self._word()}"
-
-    def _word(self) -> str:
-        return str(self._made.text.word())
+def _source(kind: str, made: Any) -> Callable[[], Any]:
+    """What gives a word of a kind."""
+    person, address, internet = made.person, made.address, made.internet
+    named = {
+        "first_name": person.first_name,
+        "last_name": person.last_name,
+        "full_name": person.full_name,
+        "username": person.username,
+        "occupation": person.occupation,
+        "phone": person.phone_number,
+        "gender": person.gender,
+        "language": person.language,
+        "country": address.country,
+        "country_code": address.country_code,
+        "city": address.city,
+        "state": address.state,
+        "street": address.address,
+        "postal_code": address.postal_code,
+        "locale": made.code.locale_code,
+        "word": made.text.word,
+        "sentence": made.text.quote,
+        "colour": made.text.color,
+        "company": made.finance.company,
+        "currency": made.finance.currency_iso_code,
+        "os": made.development.os,
+        "version": made.development.version,
+        "mime": made.file.mime_type,
+        "extension": made.file.extension,
+        "user_agent": internet.user_agent,
+        "timezone": made.datetime.timezone,
+        "product": made.food.dish,
+        "ip": internet.ip_v4,
+        "mac": internet.mac_address,
+        "ean": made.code.ean,
+        "isbn": made.code.isbn,
+    }
+    word = made.text.word
+    together: dict[str, Callable[[], Any]] = {
+        "email": lambda: f"{person.username(mask='l.d')}@example.{made.random.choice(('com', 'org', 'net'))}",
+        "url": lambda: f"https://example.com/{word()}/{word()}",
+        "title": lambda: f"{word().title()} {word().title()}",
+        "words": lambda: f"{word()} {word()} {word()}",
+    }
+    return together.get(kind) or named[kind]
 
 
 # What a column's name says of it, the first that fits; ``None`` where it depends on the table.
