@@ -166,7 +166,7 @@ class FixtureManager:
         self,
         folder: str | Path,
         *,
-        rows: int = 1000,
+        rows: int | None = None,
         rows_of: Mapping[str, int] | None = None,
         datasets: Iterable[str] | None = None,
         seed: int = 0,
@@ -175,8 +175,8 @@ class FixtureManager:
     ) -> GenerationReport:
         """Make records for the pack's datasets, one file each, ``DATASET.csv`` and the like: as a load takes them, without a reject.
 
-        ``rows`` records each, or as many as ``rows_of`` says; those of ``datasets``, or without it those that ``rows_of`` names,
-        or all; and always those that they refer to. ``format`` is ``"csv"``, ``"ndjson"`` or ``"parquet"``; the dataset's own
+        ``rows`` records each (1000, where nothing is said), or as many as ``rows_of`` says. Made are ``datasets``; without them
+        all, but only those in ``rows_of`` where ``rows`` is not given; and always those that they refer to. ``format`` is ``"csv"``, ``"ndjson"`` or ``"parquet"``; the dataset's own
         where it is not given. The same seed, pack and numbers of rows give the same bytes. Nothing is left in the database.
 
         :raises CannotGenerate: the schema or a rule asks for values that cannot be made.

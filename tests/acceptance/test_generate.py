@@ -194,7 +194,12 @@ async def test_what_cannot_be_asked_for_is_refused_before_anything_is_made(manag
 @pytest.mark.parametrize(
     ("schema", "columns", "more", "words"),
     [
-        ("a text PRIMARY KEY", {"a": {"from": ["a"]}}, {"rules": [{"column": "a", "rule": "pattern", "pattern": r"\bx{3000}$"}]}, r"ones\.a.*\\bx\{3000\}"),
+        (
+            "a text PRIMARY KEY",
+            {"a": {"from": ["a"]}},
+            {"rules": [{"column": "a", "rule": "pattern", "pattern": r"\bx{3000}$"}]},
+            r"ones\.a.*\\bx\{3000\}",
+        ),
         (
             "a int PRIMARY KEY, b text NOT NULL",
             {"a": {"from": ["a"]}, "b": {"from": ["b"]}},
@@ -203,11 +208,26 @@ async def test_what_cannot_be_asked_for_is_refused_before_anything_is_made(manag
         ),
         ("a int PRIMARY KEY, b tsquery NOT NULL", {"a": {"from": ["a"]}, "b": {"from": ["b"]}}, {}, r"ones\.b.*tsquery"),
         ("a bool PRIMARY KEY", {"a": {"from": ["a"]}}, {}, "10 rows need a value each of 'a'"),
-        ("a int PRIMARY KEY, b int NOT NULL REFERENCES twos", {"a": {"from": ["a"]}, "b": {"from": ["b"]}}, {}, "ones.b refers to twos, and no dataset"),
-        ("a int PRIMARY KEY, b uuid NOT NULL REFERENCES threes", {"a": {"from": ["a"]}, "b": {"uuid": ["b"]}}, {}, "no dataset has a key of uuid kind 'ones'"),
+        (
+            "a int PRIMARY KEY, b int NOT NULL REFERENCES twos",
+            {"a": {"from": ["a"]}, "b": {"from": ["b"]}},
+            {},
+            "ones.b refers to twos, and no dataset",
+        ),
+        (
+            "a int PRIMARY KEY, b uuid NOT NULL REFERENCES threes",
+            {"a": {"from": ["a"]}, "b": {"uuid": ["b"]}},
+            {},
+            "no dataset has a key of uuid kind 'ones'",
+        ),
         ("a int PRIMARY KEY, b int NOT NULL, CHECK (b > a * a)", {"a": {"from": ["a"]}, "b": {"from": ["b"]}}, {}, "ones_check of ones"),
         ("a int PRIMARY KEY CHECK (a > 5 AND a < 5)", {"a": {"from": ["a"]}}, {}, "'a'"),
-        ("a text, b bool, c bool, UNIQUE (b, c)", {"b": {"from": ["b"]}, "c": {"from": ["c"]}}, {"key": ["b", "c"]}, "b, c have 4 combinations, and 10 rows"),
+        (
+            "a text, b bool, c bool, UNIQUE (b, c)",
+            {"b": {"from": ["b"]}, "c": {"from": ["c"]}},
+            {"key": ["b", "c"]},
+            "b, c have 4 combinations, and 10 rows",
+        ),
     ],
 )
 async def test_what_cannot_be_made_is_named(settings: Settings, tmp_path: Path, schema: str, columns: dict, more: dict, words: str):

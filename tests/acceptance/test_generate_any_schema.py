@@ -89,7 +89,7 @@ def schemas(draw: Any) -> tuple[str, list[dict[str, Any]]]:
 numbers = itertools.count()
 
 
-@examples(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large])
+@examples(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(made=schemas(), seed=st.integers(0, 3))
 def test_made_data_of_any_schema_loads_whole(settings: Settings, state: State, tmp_path: Path, made: tuple[str, list[dict[str, Any]]], seed: int):
     schema, datasets = made

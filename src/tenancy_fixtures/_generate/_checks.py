@@ -69,7 +69,8 @@ def _simplified(tokens: list[tuple[str, str]]) -> list[tuple[str, str]]:
                 continue
             end = _closing(tokens, place)
             inner = tokens[place + 1 : end]
-            if len(inner) == 1 or (inner[:1] == [("sign", "(")] and _closing(tokens, place + 1) == end - 1):
+            twice = inner[:1] == [("sign", "(")] and _closing(tokens, place + 1) == end - 1
+            if len(inner) == 1 or twice or inner[:1] == [("name", "ARRAY")]:
                 tokens = [*tokens[:place], *inner, *tokens[end + 1 :]]
                 changed = True
                 break

@@ -53,6 +53,14 @@ class Judge:
             return pl.Series([False], dtype=pl.Boolean).new_from_index(0, len(texts))
         return good
 
+    async def takes_null(self, item: Field) -> bool:
+        """Whether the checks of the columns that hold a field's value pass where there is none."""
+        for use in item.own:
+            for check in use.checks:
+                if await broken_rows(self._transaction, check, {use.column.name: plain_type(use.column)}, {use.column.name: [None]}):
+                    return False
+        return True
+
     async def broken_together(
         self, check: TableCheck, columns: Mapping[str, Column], records: Records, made: Mapping[str, str | pl.Expr], rows: Rows
     ) -> int:

@@ -260,6 +260,15 @@ class EarlierRow:
 
 
 @dataclass(frozen=True)
+class SameRow:
+    """The row itself: where each row must be referred to once, and none may be left out."""
+
+    def __call__(self, rows: Rows) -> Rows:
+        """The rows as they are."""
+        return rows
+
+
+@dataclass(frozen=True)
 class Digit:
     """One place of a number with places of different sizes: rows that are counted through all combinations of them.
 

@@ -16,7 +16,7 @@ from ._checks import atoms
 from ._distinct import Apart, keep_apart
 from ._fields import read_fields, wants_of
 from ._judge import Judge
-from ._makers import AnyRow, Digit, EarlierRow, Listed, Moments, OwnRow, Pool, Referred
+from ._makers import AnyRow, Digit, EarlierRow, Listed, Moments, OwnRow, Pool, Referred, SameRow
 from ._random import key_of
 from ._records import Records
 from ._references import References
@@ -67,6 +67,8 @@ class Planner:
         self._checks = await read_checks(self._transaction, schema)
         self._extra = await read_expression_indexes(self._transaction, schema)
         fields = {dataset.name: read_fields(dataset, self._tables, self._checks) for dataset in self._datasets}
+        for item in (item for own in fields.values() for item in own.values() if not item.required):
+            item.required = not await self._judge.takes_null(item)
         self._references = References(self._datasets, self._tables, fields)
         needed = self._references.needed(chosen)
         self._records = {name: Records(self._dataset(name), counts[name], fields[name]) for name in needed}
@@ -155,6 +157,8 @@ class Planner:
 
     def _draw(self, records: Records, reference: Reference, provider: Records, *, alone: bool) -> Draw:
         key = self._key(records, "reference", *reference.fields)
+        if reference.to_itself and alone and any(records.fields[name].required for name in reference.fields):
+            return SameRow()
         if reference.to_itself:
             return EarlierRow(key, next_one=alone)
         return OwnRow(provider.count, key) if alone else AnyRow(provider.count, key)
@@ -324,7 +328,9 @@ def _impossible(records: Records, item: Field, wants: Wants, *, alone: bool) -> 
     pattern = item.extract or next(iter(wants.patterns), None)
     if alone:
         how = f" by its pattern {pattern}" if pattern else ""
-        message = f"dataset {records.dataset.name}: {records.count} rows need a value each of {item.name!r} ({use.place}){how}, and so many cannot be made"
+        message = (
+            f"dataset {records.dataset.name}: {records.count} rows need a value each of {item.name!r} ({use.place}){how}, and so many cannot be made"
+        )
         return CannotGenerate(message, hint="Ask for fewer rows, or loosen the pattern." if pattern else "Ask for fewer rows.", **facts)
     what = f"pattern {pattern}" if pattern else f"type {use.column.type.declared} and its rules"
     message = f"dataset {records.dataset.name}: no values can be made for {item.name!r} ({use.place}) by its {what}"

@@ -31,7 +31,7 @@ async def generate(  # noqa: PLR0913 - each is a choice of the caller's own
     runtime: Runtime,
     folder: Path,
     *,
-    rows: int = DEFAULT_ROWS,
+    rows: int | None = None,
     rows_of: Mapping[str, int] | None = None,
     datasets: Sequence[str] | None = None,
     seed: int = 0,
@@ -42,8 +42,9 @@ async def generate(  # noqa: PLR0913 - each is a choice of the caller's own
     """Make records for datasets of a pack, and for those that they refer to; see :meth:`.manager.FixtureManager.generate_data`."""
     began = time.perf_counter()
     load_mimesis()
-    counts = _counts(pack, rows, rows_of or {}, form)
-    chosen = [pack.dataset(name).name for name in (datasets if datasets is not None else rows_of or [item.name for item in pack.manifest.datasets])]
+    counts = _counts(pack, DEFAULT_ROWS if rows is None else rows, rows_of or {}, form)
+    named = datasets if datasets is not None else (rows is None and rows_of) or [item.name for item in pack.manifest.datasets]
+    chosen = [pack.dataset(name).name for name in named]
     made = await _planned(pack, runtime, counts, chosen, seed)
     names = file_names(made, form)
     with whole_files(folder, list(names.values()), force=force) as scratch:

@@ -67,8 +67,7 @@ def generate(
     Keys are distinct, references lead to records that are made as well. Each file appears whole, or not at all.
     """
     every, single = _numbers(rows or [])
-    names = dataset or (None if every is not None or not single else list(single))
-    facts: dict[str, Any] = {"rows": 1000 if every is None else every, "rows_of": single, "datasets": names, "seed": seed, "force": force}
+    facts: dict[str, Any] = {"rows": every, "rows_of": single, "datasets": dataset or None, "seed": seed, "force": force}
     settings = settings_for(context, pack)
     report = run(lambda: _generate(settings, to, {**facts, "format": format_.value if format_ else None}))
     if as_json:
