@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings as examples, strategies as st
+from hypothesis import HealthCheck, given
+from hypothesis import settings as examples
+from hypothesis import strategies as st
 
 pytest.importorskip("mimesis", reason="mimesis, which makes the words, needs Python 3.10")
 

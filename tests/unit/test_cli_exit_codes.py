@@ -9,6 +9,7 @@ from tenancy_fixtures.cli._exit import ExitCode, exit_code_of, exit_codes_help
 
 EXPECTED = {
     "AliasConflict": 5,
+    "CannotGenerate": 6,
     "ColumnMissing": 6,
     "ConfigurationError": 3,
     "ControlPlaneMismatch": 3,
@@ -22,6 +23,7 @@ EXPECTED = {
     "LockTimeout": 7,
     "MissingExtra": 3,
     "NotInitialised": 3,
+    "OutputExists": 5,
     "OutOfResources": 7,
     "PackError": 6,
     "PackInvalid": 6,

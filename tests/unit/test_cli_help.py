@@ -53,7 +53,7 @@ def tenancy(*arguments, **environment):
 
 
 def test_the_commands_are_these():
-    names = "alias|demo|init|load|migrate|server status|server stop|tenant create|tenant drop|tenant list|tenant show|validate"
+    names = "alias|demo|init|load|migrate|pack generate|server status|server stop|tenant create|tenant drop|tenant list|tenant show|validate"
     assert "|".join(" ".join(path) for path in COMMANDS) == names
 
 
