@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 _MAPPING = {"source", "uuid", "uuid_kind", "const", "extract", "nulls", "optional"}
 _RULE = {"column", "rule", "min", "max", "pattern", "values"}
 _RULES = {"not_null", "range", "length", "pattern", "one_of"}
-_SOURCE = {"path", "format", "encoding", "delimiter"}
+_SOURCE = {"path", "format", "encoding", "delimiter", "ragged"}
 
 
 @dataclass(frozen=True)

@@ -124,7 +124,7 @@ class Planner:
             return None
         pool = maker.texts if isinstance(maker, Pool) else None
         texts = pool if pool is not None else maker(_spread(count or _SAMPLE))
-        good = await self._judge.fitting(item, texts, records.dataset.source.encoding)
+        good = await self._judge.fitting(item, texts, records.encoding)
         if good.all():
             return maker
         if count is not None or not good.any():
@@ -260,7 +260,7 @@ class Planner:
         rows = _spread(records.count)
         for reference in self._references.of_dataset(records.dataset.name):
             for name in reference.fields:
-                good = await self._judge.fitting(records.fields[name], records.values(name, rows), records.dataset.source.encoding)
+                good = await self._judge.fitting(records.fields[name], records.values(name, rows), records.encoding)
                 if not good.all():
                     message = f"dataset {records.dataset.name}: values of {reference.provider.dataset} do not fit {name!r}, which refers to it"
                     raise CannotGenerate(message, dataset=records.dataset.name, column_name=name)

@@ -30,6 +30,11 @@ class Records:
         self.first_empty: set[str] = set()
         self.null_keys: dict[str, int] = {}
 
+    @property
+    def encoding(self) -> str:
+        """How the dataset's text files are encoded."""
+        return self.dataset.source.encoding or "utf-8"
+
     def values(self, name: str, rows: Rows) -> pl.Series:
         """The texts of a field without its gaps: what other rows refer to."""
         return self.makers[name](rows)

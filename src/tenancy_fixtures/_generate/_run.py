@@ -13,7 +13,7 @@ from ..validators import made_by, misfits
 from ._plan import Planner
 from ._random import MOST_ROWS
 from ._words import load_mimesis
-from ._write import FORMATS, GeneratedFile, GenerationReport, RecordWriter, file_names, own_format, whole_files
+from ._write import FORMATS, GeneratedFile, GenerationReport, RecordWriter, file_names, own_format, refuse_nested, whole_files
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +46,8 @@ async def generate(  # noqa: PLR0913 - each is a choice of the caller's own
     named = datasets if datasets is not None else (rows is None and rows_of) or [item.name for item in pack.manifest.datasets]
     chosen = [pack.dataset(name).name for name in named]
     made = await _planned(pack, runtime, counts, chosen, seed)
+    for records in made:
+        refuse_nested(records, form or own_format(records))
     names = file_names(made, form)
     with whole_files(folder, list(names.values()), force=force) as scratch:
         files = [await _written(records, scratch / names[records.dataset.name], form or own_format(records), listener) for records in made]

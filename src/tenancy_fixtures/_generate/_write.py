@@ -15,7 +15,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from .._shapes import Shape
-from ..exceptions import ConfigurationError, OutputExists
+from ..exceptions import CannotGenerate, ConfigurationError, OutputExists
 
 if TYPE_CHECKING:
     from ._records import Records
@@ -51,8 +51,29 @@ def file_names(made: Sequence[Records], form: str | None) -> dict[str, str]:
 
 
 def own_format(records: Records) -> str:
-    """The format in which the dataset's own source is read; CSV where that is none of those that can be written."""
-    return records.dataset.source.format if records.dataset.source.format in FORMATS else "csv"
+    """The format in which the dataset's own source is read; where it is found by the name, that of its own file, or CSV.
+
+    :raises CannotGenerate: files of that format are not written.
+    """
+    source = records.dataset.source
+    declared = source.path.rpartition(".")[2] if source.format == "auto" else source.format
+    if declared == "json":
+        return "ndjson"  # a file of many documents
+    if source.format != "auto" and declared not in FORMATS:
+        message = f"dataset {records.dataset.name} reads {declared}, and such files are not written"
+        raise CannotGenerate(message, dataset=records.dataset.name, hint=f"Ask for another format: {', '.join(FORMATS)}.")
+    return declared if declared in FORMATS else "csv"
+
+
+def refuse_nested(records: Records, form: str) -> None:
+    """In formats whose records nest a name with a path in it would be another one.
+
+    :raises CannotGenerate: the dataset reads such names.
+    """
+    nested = [name for name in records.fields if set(name) & set(".[")]
+    if nested and form != "csv":
+        message = f"dataset {records.dataset.name} reads parts of nested records ({', '.join(nested)}), and only CSV can be made for that"
+        raise CannotGenerate(message, dataset=records.dataset.name, hint="Ask for csv.")
 
 
 @contextmanager
@@ -84,7 +105,7 @@ class RecordWriter:
         self._records = records
         self._file = file
         self._form = form
-        self._encode = codecs.getincrementalencoder(records.dataset.source.encoding)().encode
+        self._encode = codecs.getincrementalencoder(records.encoding)().encode
         self._parquet: pq.ParquetWriter | None = None
         self.written = 0
 
@@ -113,8 +134,8 @@ class RecordWriter:
         # What stands for no value may be a word; the empty text needs none.
         words = [pl.col(name).fill_null(fields[name].nulls[0]) for name in frame.columns if fields[name].nulls and fields[name].nulls[0]]
         text = io.BytesIO()
-        frame.with_columns(words).write_csv(text, include_header=self.written == 0, separator=self._records.dataset.source.delimiter)
-        plain = self._records.dataset.source.encoding.lower() in ("utf-8", "utf8")
+        frame.with_columns(words).write_csv(text, include_header=self.written == 0, separator=self._records.dataset.source.delimiter or ",")
+        plain = self._records.encoding.lower() in ("utf-8", "utf8")
         self._file.write(text.getbuffer() if plain else self._encode(text.getvalue().decode()))
 
     def _as_ndjson(self, frame: pl.DataFrame) -> None:
