@@ -44,10 +44,10 @@ def content(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir())}
 
 
-async def load_all(settings: Settings, pack: Pack, folder: Path, rows: int, seed: int = 1) -> FixtureManager:
+async def load_all(settings: Settings, pack: Pack, folder: Path, rows: int, seed: int = 1, form: str | None = None) -> FixtureManager:
     """Make records for all datasets and load them: every one is stored, and the tenant is well."""
     async with FixtureManager(settings, pack=pack) as manager:
-        made = await manager.generate_data(folder, rows=rows, seed=seed)
+        made = await manager.generate_data(folder, rows=rows, seed=seed, format=form)
         await manager.create_tenant("acme")
         report = await manager.load_fixtures("acme", sources={item.dataset: item.path for item in made.files}, on_error="fail")
         assert {item.dataset: (item.read, item.stored, item.duplicates, item.rejects) for item in report.datasets} == {
@@ -86,6 +86,36 @@ async def test_a_pack_with_everything_loads_whole(settings: Settings, state: Sta
         assert state.value("SELECT count(best_id) FROM t_acme.makers") > rows * 0.8
         assert state.value("SELECT count(DISTINCT mood) FROM t_acme.people") == 3
         assert state.value("SELECT count(nick) FROM t_acme.people") > 0
+
+
+@pytest.mark.parametrize("form", ["ndjson", "parquet"])
+@pytest.mark.parametrize("everything", [False, True])
+async def test_other_formats_load_as_well(settings: Settings, state: State, nasty: Pack, tmp_path: Path, form: str, everything: bool):
+    await load_all(settings, nasty if everything else Pack.default(), tmp_path / "data", 300, form=form)
+    assert state.value("SELECT count(*) FROM t_acme.visits" if everything else "SELECT count(*) FROM t_acme.tracks") == 300
+
+
+async def test_a_declared_format_is_what_is_made(settings: Settings, state: State, tmp_path: Path):
+    columns = {"a": {"from": ["a"]}, "b": {"from": ["b"]}}
+    pack = small(tmp_path, "CREATE TABLE ones (a int PRIMARY KEY, b jsonb);", columns, ["a"], source={"path": "ones.json", "format": "json"})
+    await load_all(settings, pack, tmp_path / "data", 20)
+    assert list(content(tmp_path / "data")) == ["ones.ndjson"]
+
+
+@pytest.mark.parametrize(
+    ("source", "name", "words"),
+    [
+        ({"path": "ones.arrow", "format": "arrow"}, "a", "reads arrow"),
+        ({"path": "ones.ndjson"}, "a.b", "parts of nested records \\(a.b\\)"),
+        ({"path": "ones.csv", "comment": "#"}, "a", "the source of dataset ones uses comment"),
+    ],
+)
+async def test_sources_that_are_not_written_are_named(settings: Settings, tmp_path: Path, source: dict, name: str, words: str):
+    pack = small(tmp_path, "CREATE TABLE ones (a int PRIMARY KEY);", {"a": {"from": [name]}}, ["a"], source=source)
+    async with FixtureManager(settings, pack=pack) as manager:
+        with pytest.raises(errors.CannotGenerate, match=words):
+            await manager.generate_data(tmp_path / "data", rows=10)
+    assert not (tmp_path / "data").exists()
 
 
 async def test_a_pack_that_the_loader_refuses_is_refused_here_as_well(settings: Settings, nasty: Pack, tmp_path: Path):

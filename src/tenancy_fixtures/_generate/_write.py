@@ -135,11 +135,17 @@ class RecordWriter:
         words = [pl.col(name).fill_null(fields[name].nulls[0]) for name in frame.columns if fields[name].nulls and fields[name].nulls[0]]
         text = io.BytesIO()
         frame.with_columns(words).write_csv(text, include_header=self.written == 0, separator=self._records.dataset.source.delimiter or ",")
-        plain = self._records.encoding.lower() in ("utf-8", "utf8")
-        self._file.write(text.getbuffer() if plain else self._encode(text.getvalue().decode()))
+        self._put(text)
 
     def _as_ndjson(self, frame: pl.DataFrame) -> None:
-        frame.with_columns(self._typed()).write_ndjson(self._file)
+        text = io.BytesIO()
+        frame.with_columns(self._typed()).write_ndjson(text)
+        self._put(text)
+
+    def _put(self, text: io.BytesIO) -> None:
+        """Write text, which is UTF-8, in the dataset's own encoding."""
+        plain = self._records.encoding.lower() in ("utf-8", "utf8")
+        self._file.write(text.getbuffer() if plain else self._encode(text.getvalue().decode()))
 
     def _as_parquet(self, frame: pl.DataFrame) -> None:
         table = frame.with_columns(self._typed()).to_arrow()
