@@ -40,7 +40,9 @@ class StagedWay:
     def __init__(self, target: Target, bare: DirectWay | None = None) -> None:
         self.target = target
         self._bare = bare
-        self.relation = identifier("pg_temp", f"tenancy_stage_{next(_numbers)}")
+        number = next(_numbers)
+        self.relation = identifier("pg_temp", f"tenancy_stage_{number}")
+        self._changes = identifier("pg_temp", f"tenancy_changes_{number}")
         self.copy_statement = "copy_in"
         self.record_column: str | None = target.record
         self._rows = _rejects.Rows(self.relation, target.record, int)
@@ -92,7 +94,6 @@ class StagedWay:
         await cast_stage(self.target, self.relation)
         await self._refuse_empty_keys()
         duplicates = await self._drop_duplicates()
-        await self.target.run("analyze", relation=self.relation)
         counted = await self._compare()
         if counted["staged"] + duplicates["count"] != sent:
             raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {counted['staged'] + duplicates['count']} arrived in staging")
@@ -144,9 +145,19 @@ class StagedWay:
         )
 
     async def _compare(self) -> dict[str, Any]:
+        """Count the staged rows that the table lacks or has otherwise; where it has any rows, note which those are."""
         target = self.target
+        if not (await target.row("has_rows", table=target.name))["found"]:
+            staged = (await target.row("count_rows", relation=self.relation))["count"]
+            return {"staged": staged, "missing": staged, "different": 0}
+        # The plan depends on the key alone: the other columns are only looked at when it matches.
+        await target.run("analyze_columns", relation=self.relation, columns=listed(target.key))
         differs = differing(target.changeable, "t", "s")
-        return await target.row("compare", stage=self.relation, table=target.name, match=equal(target.key, "t", "s"), differs=differs)
+        await target.run(
+            "make_changes", changes=self._changes, stage=self.relation, table=target.name, match=equal(target.key, "t", "s"), differs=differs
+        )
+        await target.run("analyze", relation=self._changes)
+        return await target.row("count_changes", changes=self._changes, stage=self.relation)
 
     async def _write(self, inserted: int, updated: int, staged: int) -> None:
         if not inserted + updated:
@@ -166,7 +177,13 @@ class StagedWay:
         columns = listed(target.columns)
         if all_new:
             return (await target.run("insert_all", table=target.name, columns=columns, stage=self.relation)).rowcount
-        names: dict[str, sql.Composable] = {"table": target.name, "stage": self.relation, "columns": columns, "values": listed(target.columns, "s")}
+        names: dict[str, sql.Composable] = {
+            "table": target.name,
+            "stage": self.relation,
+            "changes": self._changes,
+            "columns": columns,
+            "values": listed(target.columns, "s"),
+        }
         match = equal(target.key, "t", "s")
         if not target.changeable:
             return (await target.run("merge_missing", match=match, **names)).rowcount

@@ -23,6 +23,9 @@ SELECT count(*) AS count FROM {relation}
 -- name: analyze
 ANALYZE {relation}
 
+-- name: analyze_columns
+ANALYZE {relation} ({columns})
+
 -- name: search_path
 SELECT current_setting('search_path') AS path
 
@@ -116,23 +119,30 @@ WITH numbered AS MATERIALIZED (
 SELECT count(*) AS count, count(*) FILTER (WHERE conflict) AS conflicts, array_agg(position ORDER BY position) AS positions
 FROM gone JOIN numbered USING (place)
 
--- name: compare
-SELECT
-    count(*) AS staged,
-    count(*) FILTER (WHERE t.tableoid IS NULL) AS missing,
-    count(*) FILTER (WHERE t.tableoid IS NOT NULL AND {differs}) AS different
+-- name: make_changes
+-- Where the staged rows stand that the table lacks or has otherwise. Comparing all of them is the dear part: it is done once.
+CREATE TEMPORARY TABLE {changes} ON COMMIT DROP AS
+SELECT s.ctid AS place, t.tableoid IS NULL AS missing
 FROM {stage} AS s LEFT JOIN {table} AS t ON {match}
+WHERE t.tableoid IS NULL OR {differs}
+
+-- name: count_changes
+SELECT
+    (SELECT count(*) FROM {stage}) AS staged,
+    count(*) FILTER (WHERE missing) AS missing,
+    count(*) FILTER (WHERE NOT missing) AS different
+FROM {changes}
 
 -- name: insert_all
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage}
 
 -- name: merge
-MERGE INTO {table} AS t USING {stage} AS s ON {match}
+MERGE INTO {table} AS t USING (SELECT s.* FROM {changes} AS c JOIN {stage} AS s ON s.ctid = c.place) AS s ON {match}
 WHEN MATCHED AND {differs} THEN UPDATE SET {assignments}
 WHEN NOT MATCHED THEN INSERT ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})
 
 -- name: merge_missing
-MERGE INTO {table} AS t USING {stage} AS s ON {match}
+MERGE INTO {table} AS t USING (SELECT s.* FROM {changes} AS c JOIN {stage} AS s ON s.ctid = c.place) AS s ON {match}
 WHEN NOT MATCHED THEN INSERT ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})
 
 -- name: set_immediate
