@@ -87,7 +87,7 @@ class TestDocuments:
 
     @pytest.mark.parametrize(
         ("text", "line", "column"),
-        [('[{"a": 1},\n {"a": NaN}]', 2, 2), ('{"a": 1,}', 1, 9), ("[1,\n\n x]", 3, 2), ('[{"a": "x\ty"}]', 1, 10), ('{"a": 1', 1, 8)],
+        [('[{"a": 1},\n {"a": NaN}]', 2, 8), ('{"a": 1,}', 1, 9), ("[1,\n\n x]", 3, 2), ('[{"a": "x\ty"}]', 1, 10), ('{"a": 1', 1, 8)],
     )
     def test_a_fault_has_its_place(self, read, text, line, column):
         with pytest.raises(SourceMalformed) as raised:
@@ -108,13 +108,10 @@ class TestDocuments:
         rows, _ = read('[{"a": "é"}]'.encode(encoding), "a")
         assert rows == {1: {"a": "é"}}
 
-    def test_what_is_read_at_once_does_not_matter(self, read, monkeypatch):
-        from tenancy_fixtures._ingest import _json
-
+    def test_what_is_read_at_once_does_not_matter(self, read):
         records = [{"a": "é" * number, "b": [number] * (number % 7), "c": number / 3} for number in range(200)]
         expected = read(json.dumps(records), "a", "b", "c")
-        for size in (2, 3, 17, 300):
-            monkeypatch.setattr(_json, "_CHUNK", size)
+        for size in (2, 5, 17, 300):
             assert read(json.dumps(records, indent=1), "a", "b", "c", block=size) == expected
 
 
@@ -128,7 +125,7 @@ class TestPaths:
             ("items[].track", "id", ["x"]),
             ("items[].track", "^.added", ["1"]),
             ("items[].track", "^.^.href", ["h"]),
-            ("items[].track", "^.^.total", [None]),
+            ("items[].track", "^.^.total", ["2"]),
             ("items[].track", "by.1.name", ["B"]),
             ("items[].track", "by.2.name", [None]),
             ("items[].track.by[]", "name", ["A", "B"]),

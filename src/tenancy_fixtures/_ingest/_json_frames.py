@@ -1,4 +1,4 @@
-"""Records of JSON into frames of text cells, whichever reader found them."""
+"""Records of JSON into frames of cells, whichever reader found them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import polars as pl
 from .._shapes import Reject
 from ..exceptions import SourceMalformed
 from ._json_values import cell
-from ._paths import MISSING, as_name, parse_path
+from ._paths import MISSING, Around, Located, Path, as_name, parse_path
 from .readers import RawFrame
 
 if TYPE_CHECKING:
@@ -25,13 +25,19 @@ _NUL = "\x00"
 
 @dataclass(frozen=True)
 class Found:
-    """One record: its number and line, its value, the objects around it; or what is wrong with it."""
+    """One record: its number and line, its value, the object around it and its position; or what is wrong with it."""
 
     number: int
     line: int | None
     value: Any = MISSING
-    parents: tuple[Any, ...] = ()
+    outer: Around | None = None
+    position: int | None = None
     fault: tuple[str, str] | None = None
+
+    @property
+    def at(self) -> Located:
+        """Where paths begin."""
+        return Located(self.value, self.outer, self.position)
 
 
 _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
@@ -54,13 +60,25 @@ def header_of(records: Sequence[Found], fields: Mapping[str, Field]) -> Header:
     """
     values = [record for record in records if isinstance(record.value, dict)]
     names = [name for name, wanted in fields.items() if not wanted.has_default or any(_has(record, name) for record in values)]
-    roots = {parse_path(name).keys[0] for name in fields if not parse_path(name).up}
-    extra = dict.fromkeys(key for record in values for key in record.value if key not in roots)
-    return (*names, *(as_name(key) for key in extra))
+    return (*names, *(as_name(key) for key in others_in(values, fields)))
+
+
+def others_in(records: Sequence[Found], fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """The keys of records that no path begins with."""
+    paths = [parse_path(name) for name in fields]
+    roots = {path.keys[0] for path in paths if path.inside}
+    return tuple(dict.fromkeys(key for record in records if isinstance(record.value, dict) for key in record.value if key not in roots))
+
+
+def notes_of(source: FileSource, records: Sequence[Found], fields: Mapping[str, Field]) -> tuple[str, ...]:
+    """What to say of paths that no first record has: a misspelt one would otherwise be a column of nulls without a word."""
+    values = [record for record in records if isinstance(record.value, dict)]
+    absent = [name for name in fields if values and not any(_has(record, name) for record in values)]
+    return (f"{source.name}: none of the first {len(values)} records has {', '.join(absent)}",) if absent else ()
 
 
 def _has(record: Found, name: str) -> bool:
-    return parse_path(name).find(record.value, record.parents) is not MISSING
+    return parse_path(name).find(record.at) is not MISSING
 
 
 @dataclass
@@ -70,10 +88,10 @@ class JsonFrames:
     source: FileSource
     header: Header
     fields: Mapping[str, Field]
-    _columns: list[tuple[str, str]] = field(default_factory=list)
+    _paths: list[tuple[str, str, Path]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self._columns = [(str(position), name) for position, name in enumerate(self.header)]
+        self._paths = [(str(position), name, parse_path(name)) for position, name in enumerate(self.header) if name in self.fields]
 
     def frame(self, records: Sequence[Found], read: int) -> RawFrame:
         """The frame of some records; ``read`` is how many bytes of the source went into them.
@@ -81,39 +99,36 @@ class JsonFrames:
         :raises SourceMalformed: a field shows up that the first records had not, and was left to the column's default.
         """
         self._refuse_late(records)
-        rejects, good = [], []
+        rejects: dict[int, Reject] = {}
+        good = []
         for record in records:
-            row = self._row(record)
-            if isinstance(row, Reject):
-                rejects.append(row)
+            reason = _why_bad(record)
+            if reason is None:
+                good.append(record)
             else:
-                good.append((record, row))
-        cells = pl.DataFrame(
-            {position: [row[index] for _, row in good] for index, (position, _) in enumerate(self._columns)},
-            schema={position: pl.String for position, _ in self._columns},
-        )
-        numbers = pl.Series([record.number for record, _ in good], dtype=pl.Int64)
-        lines = pl.Series([record.line for record, _ in good], dtype=pl.Int64)
-        return RawFrame(cells, numbers, tuple(rejects), read, lines=lines, by_record=True)
+                rejects[record.number] = self._reject(record, *reason)
+        columns = [(position, name, self._column(good, name, path, rejects)) for position, name, path in self._paths]
+        kept = [index for index, record in enumerate(good) if record.number not in rejects]
+        if len(kept) < len(good):
+            good = [good[index] for index in kept]
+            columns = [(position, name, [texts[index] for index in kept]) for position, name, texts in columns]
+        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, len(good))
+        found = {position: pl.Series(texts, dtype=pl.String) for position, _, texts in columns}
+        cells = pl.DataFrame([found.get(str(position), nothing).alias(str(position)) for position in range(max(len(self.header), 1))])
+        numbers = pl.Series([record.number for record in good], dtype=pl.Int64)
+        lines = pl.Series([record.line for record in good], dtype=pl.Int64)
+        return RawFrame(cells, numbers, tuple(rejects[number] for number in sorted(rejects)), read, lines=lines, by_record=True)
 
-    def _row(self, record: Found) -> list[str | None] | Reject:
-        if record.fault is not None:
-            return self._reject(record, *record.fault)
-        if not isinstance(record.value, dict):
-            return self._reject(
-                record, "record", "expected an object" if record.value is not MISSING else "there is no record where the dataset looks"
-            )
-        cells: list[str | None] = []
-        for _, name in self._columns:
-            value = parse_path(name).find(record.value, record.parents)
-            try:
-                text = None if value is MISSING else cell(value)
-            except ValueError:
-                return self._reject(record, "encoding", "expected text without half of a surrogate pair", name)
-            if text is not None and _NUL in text:
-                return self._reject(record, "nul", "expected text without a NUL", name)
-            cells.append(text)
-        return cells
+    def _column(self, records: Sequence[Found], name: str, path: Path, rejects: dict[int, Reject]) -> list[str | None]:
+        """The cells of one column; records of which it cannot be written as text are rejected."""
+        texts = [cell(value) for value in _values(records, path)]
+        whole = "".join([text for text in texts if text])
+        if _NUL in whole or not _is_text(whole):
+            for record, text in zip(records, texts):
+                reason = _no_text(text)
+                if reason is not None:
+                    rejects.setdefault(record.number, self._reject(record, *reason, name))
+        return texts
 
     def _reject(self, record: Found, rule: str, message: str, column: str | None = None) -> Reject:
         return Reject(self.source.name, record.number, rule, column, message, record.line)
@@ -126,3 +141,38 @@ class JsonFrames:
                 message = f"{self.source.name}: the field {name} shows up in record {late.number}, and the first records had none"
                 hint = "Its column has a default, which records before it have got. Put a record that has the field first, or give it to all."
                 raise SourceMalformed(message, source=self.source.name, record=late.number, line=late.line, hint=hint)
+
+
+def values_at(records: Sequence[Found], name: str) -> list[Any]:
+    """What a path leads to in each of the records, which are objects; null where there is nothing."""
+    return _values(records, parse_path(name))
+
+
+def _values(records: Sequence[Found], path: Path) -> list[Any]:
+    if path.inside and len(path.keys) == 1:
+        key = path.keys[0]
+        return [record.value.get(key) for record in records]
+    values = [path.find(record.at) for record in records]
+    return [None if value is MISSING else value for value in values]
+
+
+def _why_bad(record: Found) -> tuple[str, str] | None:
+    if record.fault is not None:
+        return record.fault
+    if isinstance(record.value, dict):
+        return None
+    return "record", "expected an object" if record.value is not MISSING else "there is no record where the dataset looks"
+
+
+def _no_text(text: str | None) -> tuple[str, str] | None:
+    if text is None or (_NUL not in text and _is_text(text)):
+        return None
+    return ("nul", "expected text without a NUL") if _NUL in text else ("encoding", "expected text without half of a surrogate pair")
+
+
+def _is_text(text: str) -> bool:
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError:
+        return False
+    return True

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import accumulate
+from json.encoder import encode_basestring
 from typing import Any
 
 from ..constants import MAX_JSON_DEPTH
 
-_STRING = re.compile(r'"(?:[^"\\]|\\.)*"')
+BLANKS = b" \t\n\r"
+_BLANKS = BLANKS.decode()
+_STRING = re.compile(r'"(?:[^"\\]|\\.)*"', re.DOTALL)
 _BRACKETS = re.compile(r"[\[{}\]]")
+_LEVELS = {"[": 1, "{": 1, "]": -1, "}": -1}
 
 
 class Number(str):
@@ -18,69 +23,72 @@ class Number(str):
     __slots__ = ()
 
 
-class TooDeep(ValueError):
-    """Values inside each other beyond :data:`~tenancy_fixtures.constants.MAX_JSON_DEPTH`."""
+class NotJson(ValueError):
+    """Text that is no JSON. ``reason`` holds no piece of it; ``place`` counts its characters from 0."""
+
+    def __init__(self, reason: str, place: int) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.place = place
+
+
+class _NoNumber(ValueError):
+    """A word that is a number elsewhere."""
 
 
 def _refuse(word: str) -> Any:
-    raise ValueError(f"{word} is no JSON")
+    raise _NoNumber(word)
 
 
-DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_refuse)
+_DECODER = json.JSONDecoder(parse_int=Number, parse_float=Number, parse_constant=_refuse)
 
 
 def parse(text: str) -> Any:
-    """The value of a text that holds one value and nothing else.
+    """The value of a text that holds one value and nothing else; of a key that is there twice the last counts.
 
-    :raises ValueError: it is no JSON, or (:class:`TooDeep`) nested too deep.
+    :raises NotJson: it is no JSON, or nested too deep.
     """
-    refuse_deep(text)
-    return DECODER.decode(text)
+    if too_deep(text):
+        raise NotJson(f"nested too deep: more than {MAX_JSON_DEPTH} levels", 0)
+    start = len(text) - len(text.lstrip(_BLANKS))
+    try:
+        value, end = _DECODER.raw_decode(text, start)
+    except json.JSONDecodeError as error:
+        raise NotJson(error.msg.lower(), error.pos) from None
+    except _NoNumber as error:
+        raise NotJson("a word that is no number of json", max(text.find(str(error)), 0)) from None
+    rest = text[end:].lstrip(_BLANKS)
+    if rest:
+        raise NotJson("something follows the value", len(text) - len(rest))
+    return value
 
 
-def refuse_deep(text: str) -> None:
-    """See that a text is not nested deeper than allowed, before a parser that recurses gets it.
-
-    :raises TooDeep: it is.
-    """
+def too_deep(text: str) -> bool:
+    """Whether values are nested deeper than :data:`~tenancy_fixtures.constants.MAX_JSON_DEPTH`, before a parser that recurses gets them."""
     if text.count("[") + text.count("{") <= MAX_JSON_DEPTH:
-        return
-    depth = 0
-    for bracket in _BRACKETS.findall(_STRING.sub("", text)):
-        depth += 1 if bracket in "[{" else -1
-        if depth > MAX_JSON_DEPTH:
-            raise TooDeep(f"nested deeper than {MAX_JSON_DEPTH} levels")
+        return False
+    brackets = _BRACKETS.findall(_STRING.sub("", text))
+    return max(accumulate(map(_LEVELS.__getitem__, brackets)), default=0) > MAX_JSON_DEPTH
 
 
 def cell(value: Any) -> str | None:
-    """A value as a text cell: strings as they are, numbers as they are written, objects and arrays as compact JSON.
-
-    :raises ValueError: a string holds half of a surrogate pair, which is no text.
-    """
-    if isinstance(value, str):
-        return _sound(value)
-    if value is None:
-        return None
-    if isinstance(value, bool):
+    """A value as a text cell: strings as they are, numbers as they are written, objects and arrays as compact JSON."""
+    if value is None or value.__class__ is str:
+        return value  # type: ignore[no-any-return]
+    if value.__class__ is bool:
         return "true" if value else "false"
-    return _sound(compact(value))
+    # A position in an array is an int of ours.
+    return str(value) if value.__class__ in (Number, int) else compact(value)
 
 
 def compact(value: Any) -> str:
-    """An object or an array as JSON without blanks."""
+    """A value as JSON without blanks."""
     if isinstance(value, dict):
-        return "{" + ",".join(f"{_quoted(key)}:{compact(item)}" for key, item in value.items()) + "}"
+        return "{" + ",".join([f"{encode_basestring(key)}:{compact(item)}" for key, item in value.items()]) + "}"
     if isinstance(value, list):
-        return "[" + ",".join(map(compact, value)) + "]"
-    if isinstance(value, Number):
-        return str(value)
-    return _quoted(value) if isinstance(value, str) else {None: "null", True: "true", False: "false"}[value]
-
-
-def _quoted(text: str) -> str:
-    return json.dumps(text, ensure_ascii=False)
-
-
-def _sound(text: str) -> str:
-    text.encode("utf-8")  # UnicodeEncodeError is a ValueError
-    return str(text)
+        return "[" + ",".join([compact(item) for item in value]) + "]"
+    if value is None:
+        return "null"
+    if value.__class__ is bool:
+        return "true" if value else "false"
+    return str(value) if value.__class__ is Number else encode_basestring(value)
