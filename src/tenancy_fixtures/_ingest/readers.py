@@ -23,7 +23,7 @@ Header = Tuple[str, ...]  # a source's column names, in its order
 class Field:
     """What the mapping does with a name under which it would find a column.
 
-    ``kind`` (integer, number, boolean, text; exact where each character counts) is what its values should be; ``has_default`` says that a source without the
+    ``kind`` (integer, real, number, boolean, text; exact where each character counts) is what its values should be; ``has_default`` says that a source without the
     column leaves its values to the table.
     """
 
