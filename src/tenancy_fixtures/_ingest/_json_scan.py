@@ -37,7 +37,7 @@ class Fault(Exception):
 
 
 class Scanner:
-    """Gives the signs up to ``level`` that structure a stream of JSON texts; line ends only where they are outside of all.
+    """Gives the signs that structure a stream of JSON texts: commas up to ``level``, brackets above it, line ends outside of all.
 
     Text that is no JSON gives some signs or other: each part is to be parsed by who cuts there. ``keep_from`` is the place
     of the first byte that :meth:`take` will be asked for; what is before it is forgotten.
@@ -99,8 +99,8 @@ class Scanner:
             if len(deep):
                 raise Fault(f"nested too deep: more than {MAX_JSON_DEPTH} levels", start + int(deep[0]))
         signs = signs.with_columns(level=pl.col("depth") - opening)
-        wanted = pl.when(byte == LINE_END).then(pl.col("depth") <= 0).otherwise(pl.col("level") <= self._level)
-        return signs.filter(wanted).select("at", "byte", "level").iter_rows()
+        deepest = pl.when(byte == LINE_END).then(0).when(byte == COMMA).then(self._level).otherwise(self._level - 1)
+        return signs.filter(pl.col("level") <= deepest).select("at", "byte", "level").iter_rows()
 
     def _without_escapes(self, data: bytes) -> bytes:
         """The bytes with letters for what is escaped, so that every quote is one that begins or ends a string."""
