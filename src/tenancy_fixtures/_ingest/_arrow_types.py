@@ -8,6 +8,9 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ._json_values import cell, compact, parse
+from .typed import as_text
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -22,7 +25,7 @@ class Unreadable(Exception):
 def plain_type(kind: pa.DataType) -> pa.DataType:
     """The type to cast to, so that polars takes the values as they are.
 
-    Codes become what they stand for, maps lists of keys and values, seconds milliseconds, and decimals that polars cannot hold text.
+    Codes become what they stand for, seconds milliseconds, decimals that polars cannot hold text, and maps lists of keys and values.
 
     :raises Unreadable: there is none.
     """
@@ -82,10 +85,11 @@ def as_series(values: pa.Array) -> tuple[pl.Series, pl.Series | None]:
         values, bad = _only_text(values)
     try:
         plain = _cast(values, plain_type(values.type))
+        # By way of a table: polars 1.20 crashes when it gets a large list of texts by itself.
         series: pl.Series = pl.DataFrame(pa.table({"": plain})).to_series()
     except (pa.ArrowException, pl.exceptions.PolarsError):
         raise Unreadable(f"is of type {values.type}, and holds values that cannot be read") from None
-    return series, bad
+    return (_as_object(series) if pa.types.is_map(values.type) else series), bad
 
 
 def _cast(values: pa.Array, plain: pa.DataType) -> pa.Array:
@@ -97,6 +101,13 @@ def _cast(values: pa.Array, plain: pa.DataType) -> pa.Array:
         # A map is laid out as the list of its entries.
         values = values.cast(pa.list_(pa.struct([("key", values.type.key_type), ("value", values.type.item_type)])))
     return values if values.type == plain else values.cast(plain)
+
+
+def _as_object(entries: pl.Series) -> pl.Series:
+    """The entries of maps as the JSON objects that they mean, with every digit."""
+    lists = [None if text is None else parse(text) for text in as_text(entries).to_list()]
+    objects = [None if items is None else compact({cell(item["key"]): item["value"] for item in items}) for items in lists]
+    return pl.Series(objects, dtype=pl.String)
 
 
 def _only_text(values: pa.Array) -> tuple[pa.Array, pl.Series]:
@@ -119,16 +130,16 @@ def _decoded(value: bytes) -> str | None:
         return None
 
 
-def find_type(kind: pa.DataType, steps: Sequence[str]) -> bool:
+def leads_on(kind: pa.DataType, steps: Sequence[str]) -> bool:
     """Whether values of a type have something at the end of the steps."""
     kind = kind.storage_type if isinstance(kind, pa.BaseExtensionType) else kind
     if not steps:
         return True
     if pa.types.is_struct(kind):
         index = kind.get_field_index(steps[0])
-        return index >= 0 and find_type(kind[index].type, steps[1:])
+        return index >= 0 and leads_on(kind[index].type, steps[1:])
     is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-    return is_list and steps[0].isdecimal() and find_type(kind.value_type, steps[1:])
+    return is_list and steps[0].isdecimal() and leads_on(kind.value_type, steps[1:])
 
 
 def follow_series(values: pl.Series, steps: Sequence[str]) -> pl.Series:

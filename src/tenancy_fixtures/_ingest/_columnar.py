@@ -11,6 +11,7 @@ import pyarrow as pa
 from .._shapes import Reject
 from ..constants import FRAME_BYTES
 from ..exceptions import SourceEmpty, SourceError, SourceMalformed
+from ._arrow_types import Unreadable, as_series, follow_series, leads_on
 from ._paths import as_name, parse_path
 from .readers import RawFrame
 
@@ -24,6 +25,8 @@ _ROWS = 16_384
 _NUL = "\x00"
 # Thrift's strings and lists in a footer: a footer that lies about them must not cost more memory than this.
 _THRIFT_LIMIT = 64 * 1024 * 1024
+# Bytes of a column that are read at once: without it, its whole part of a row group is.
+_READ_AHEAD = 256 * 1024
 
 
 class _ColumnarReader:
@@ -52,56 +55,53 @@ class _ColumnarReader:
             total = self._count(file)
             for batch in self._batches(file):
                 if batch.num_rows:
-                    # Text that is none, or offsets that lead out of the buffer: nobody behind this looks at them again.
-                    batch.validate(full=True)
                     share += batch.num_rows / max(total, 1) * self._source.size
                     read, share = int(share), share - int(share)
                     yield self._frame(batch, done, read)
                     done += batch.num_rows
+            if total not in (0, done):
+                raise SourceMalformed(f"{self._source.name} says that it holds {total} rows, and holds {done}", source=self._source.name)
         if not done:
             raise SourceEmpty(f"{self._source.name} holds no row", source=self._source.name, hint="It needs at least one.")
 
     def _frame(self, batch: pa.RecordBatch, done: int, read: int) -> RawFrame:
         numbers = pl.int_range(done + 1, done + batch.num_rows + 1, eager=True)
+        bad = pl.zeros(batch.num_rows, pl.Boolean, eager=True)
+        columns, rejects, roots = {}, [], {index: self._root(batch, index) for index in {path[0] for path in self._paths.values()}}
+        for name, (index, *keys) in self._paths.items():
+            values, undecodable = roots[index]
+            columns[name] = values = follow_series(values, keys)
+            for mask, rule, message in _faults(values, undecodable):
+                bad = bad | mask
+                rejects += [Reject(self._source.name, number, rule, name, message) for number in numbers.filter(mask)]
         nothing = pl.Series([None], dtype=pl.String).new_from_index(0, batch.num_rows)
-        columns = [self._column(batch, name) if name in self._paths else nothing for name in self.header]
-        cells = pl.DataFrame([column.alias(str(position)) for position, column in enumerate(columns)])
-        texts = [name for name, kind in cells.schema.items() if kind == pl.String]
-        holds_nul = (
-            cells.select(pl.any_horizontal(pl.col(name).str.contains(_NUL, literal=True).fill_null(value=False) for name in texts).alias("nul"))
-            if texts
-            else None
-        )
-        if holds_nul is None or not holds_nul["nul"].any():
-            return RawFrame(cells, numbers, (), read)
-        mask = holds_nul["nul"]
-        rejects = tuple(Reject(self._source.name, number, "nul", message="expected text without a NUL") for number in numbers.filter(mask))
-        return RawFrame(cells.filter(~mask), numbers.filter(~mask), rejects, read)
+        cells = pl.DataFrame([columns.get(name, nothing).alias(str(position)) for position, name in enumerate(self.header)] or [nothing])
+        if rejects:
+            cells, numbers = cells.filter(~bad), numbers.filter(~bad)
+        return RawFrame(cells, numbers, tuple(sorted(rejects, key=lambda reject: reject.record)), read)
 
-    def _column(self, batch: pa.RecordBatch, name: str) -> pl.Series:
-        index, *keys = self._paths[name]
-        array = batch.column(self._position(batch, index))
-        for key in keys:
-            array = array.field(key) if not array.null_count else _field_of_nullable(array, key)
-        return _as_series(array)
+    def _root(self, batch: pa.RecordBatch, index: int) -> tuple[pl.Series, pl.Series | None]:
+        """A column of the file, and where it holds what is no text."""
+        try:
+            return as_series(batch.column(self._position(batch, index)))
+        except Unreadable as error:
+            name = as_name(batch.schema.names[self._position(batch, index)])
+            raise SourceMalformed(f"{self._source.name}: the column {name} {error}", source=self._source.name, column=name) from None
 
     def _locate(self, schema: pa.Schema, name: str) -> tuple[Any, ...] | None:
-        """Where a wanted name is: the column's number, then keys of structs; ``None`` where it is not."""
+        """Where a wanted name is: the column's number, then keys of structs and places in lists; ``None`` where it is not."""
         path = parse_path(name)
-        key, *keys = path.keys
-        found = schema.get_all_field_indices(name) or schema.get_all_field_indices(key)
-        if path.up or not found:
+        if not path.inside:
             return None
+        key, *keys = path.keys
+        whole = schema.get_all_field_indices(name)
+        found = whole or schema.get_all_field_indices(key)
         if len(found) > 1:
-            raise SourceMalformed(f"{self._source.name} has {len(found)} columns called {key}", source=self._source.name, column=key)
-        if schema.field(found[0]).name == name:
-            return (found[0],)
-        kind = schema.field(found[0]).type
-        for step in keys:
-            if not pa.types.is_struct(kind) or kind.get_field_index(step) < 0:
-                return None
-            kind = kind.field(step).type
-        return (found[0], *keys)
+            message = f"{self._source.name} has {len(found)} columns called {as_name(key)}"
+            raise SourceMalformed(message, source=self._source.name, column=as_name(key), hint="Give every column a name of its own.")
+        if whole:
+            return (whole[0],)
+        return (found[0], *keys) if found and leads_on(schema.field(found[0]).type, keys) else None
 
     @contextmanager
     def _opened(self) -> Iterator[Any]:
@@ -139,8 +139,10 @@ class ParquetReader(_ColumnarReader):
     def _open(self, raw: Any) -> Any:
         import pyarrow.parquet as pq
 
-        limits = {"thrift_string_size_limit": _THRIFT_LIMIT, "thrift_container_size_limit": _THRIFT_LIMIT}
-        return pq.ParquetFile(pa.PythonFile(raw, mode="r"), pre_buffer=False, memory_map=False, **limits)
+        limits = {"thrift_string_size_limit": _THRIFT_LIMIT, "thrift_container_size_limit": _THRIFT_LIMIT, "buffer_size": _READ_AHEAD}
+        # The moments of 96 bits that Spark wrote are whole microseconds, and reach further than nanoseconds in 64 bits: those wrap around.
+        options = {"coerce_int96_timestamp_unit": "us", "page_checksum_verification": True, "pre_buffer": False, "memory_map": False}
+        return pq.ParquetFile(pa.PythonFile(raw, mode="r"), **options, **limits)
 
     def _schema(self, file: Any) -> pa.Schema:
         return file.schema_arrow
@@ -189,28 +191,10 @@ class ArrowReader(_ColumnarReader):
         return index
 
 
-def _field_of_nullable(array: pa.StructArray, key: str) -> pa.Array:
-    """A struct's member, null where the struct itself is."""
-    import pyarrow.compute as pc
-
-    return pc.struct_field(array, key)
-
-
-def _as_series(array: pa.Array) -> pl.Series:
-    """The same values in polars, which lacks some of Arrow's types."""
-    kind = array.type
-    if isinstance(kind, pa.ExtensionType):
-        return _as_series(array.storage)
-    if pa.types.is_dictionary(kind):
-        return _as_series(array.dictionary_decode())
-    if pa.types.is_float16(kind):
-        array = array.cast(pa.float32())
-    elif pa.types.is_decimal256(kind):
-        array = pa.array([None if value is None else format(value, "f") for value in array.to_pylist()], pa.large_string())
-    elif pa.types.is_fixed_size_binary(kind):
-        array = array.cast(pa.binary())
-    elif pa.types.is_map(kind):
-        array = pa.array([None if value is None else dict(value) for value in array.to_pylist()])
-    made = pl.from_arrow(array)
-    assert isinstance(made, pl.Series)
-    return made
+def _faults(values: pl.Series, undecodable: pl.Series | None) -> list[tuple[pl.Series, str, str]]:
+    """The records that a column makes bad, each kind with its rule and message."""
+    faults = [] if undecodable is None else [(undecodable, "encoding", "expected text in UTF-8")]
+    if values.dtype == pl.String:
+        nul = values.str.contains(_NUL, literal=True).fill_null(value=False)
+        faults += [(nul, "nul", "expected text without a NUL")] if nul.any() else []
+    return faults
