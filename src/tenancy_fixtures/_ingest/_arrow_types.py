@@ -29,25 +29,28 @@ def plain_type(kind: pa.DataType) -> pa.DataType:
 
     :raises Unreadable: there is none.
     """
-    types = pa.types
     if isinstance(kind, pa.BaseExtensionType):
         return plain_type(kind.storage_type)
-    if types.is_dictionary(kind) or types.is_run_end_encoded(kind):
+    if pa.types.is_dictionary(kind) or pa.types.is_run_end_encoded(kind):
         return plain_type(kind.value_type)
-    if types.is_decimal(kind):
-        return pa.decimal128(kind.precision, kind.scale) if kind.precision <= _POLARS_DIGITS and 0 <= kind.scale <= kind.precision else pa.string()
+    return _plain_nested(kind) if pa.types.is_nested(kind) else _plain_value(kind)
+
+
+def _plain_value(kind: pa.DataType) -> pa.DataType:
     for is_such, plain in _PLAIN:
         if is_such(kind):
             return plain
-    if types.is_timestamp(kind) and kind.unit == "s":
+    if pa.types.is_decimal(kind):
+        held = kind.precision <= _POLARS_DIGITS and 0 <= kind.scale <= kind.precision
+        return pa.decimal128(kind.precision, kind.scale) if held else pa.string()
+    if pa.types.is_timestamp(kind) and kind.unit == "s":
         return pa.timestamp("ms", kind.tz)
-    if types.is_nested(kind):
-        return _plain_nested(kind)
-    if types.is_primitive(kind) and not types.is_interval(kind):
+    if str(kind) in _TEXTS or (pa.types.is_primitive(kind) and not pa.types.is_interval(kind)):
         return kind
     raise Unreadable(f"is of type {kind}, which is not read")
 
 
+_TEXTS = ("string", "large_string", "string_view", "binary", "large_binary", "binary_view")
 _PLAIN = (
     (pa.types.is_null, pa.string()),
     (pa.types.is_boolean, pa.bool_()),
@@ -55,8 +58,7 @@ _PLAIN = (
     (pa.types.is_date64, pa.date32()),
     (pa.types.is_time, pa.time64("ns")),
     (lambda kind: kind == pa.duration("s"), pa.duration("ms")),
-    (lambda kind: str(kind) in ("string", "large_string", "string_view"), pa.large_string()),
-    (lambda kind: str(kind).startswith(("binary", "large_binary", "fixed_size_binary")), pa.large_binary()),
+    (pa.types.is_fixed_size_binary, pa.binary()),
 )
 
 

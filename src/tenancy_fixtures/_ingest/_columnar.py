@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 _ROWS = 16_384
 _NUL = "\x00"
+_NO_NUL = ("nul", "expected text without a NUL")
+_NO_UTF8 = ("encoding", "expected text in UTF-8")
 # Thrift's strings and lists in a footer: a footer that lies about them must not cost more memory than this.
 _THRIFT_LIMIT = 64 * 1024 * 1024
 # Bytes of a column that are read at once: without it, its whole part of a row group is.
@@ -66,19 +68,17 @@ class _ColumnarReader:
 
     def _frame(self, batch: pa.RecordBatch, done: int, read: int) -> RawFrame:
         numbers = pl.int_range(done + 1, done + batch.num_rows + 1, eager=True)
-        bad = pl.zeros(batch.num_rows, pl.Boolean, eager=True)
-        columns, rejects, roots = {}, [], {index: self._root(batch, index) for index in {path[0] for path in self._paths.values()}}
-        for name, (index, *keys) in self._paths.items():
-            values, undecodable = roots[index]
-            columns[name] = values = follow_series(values, keys)
-            for mask, rule, message in _faults(values, undecodable):
-                bad = bad | mask
-                rejects += [Reject(self._source.name, number, rule, name, message) for number in numbers.filter(mask)]
+        roots = {index: self._root(batch, index) for index in {path[0] for path in self._paths.values()}}
+        columns = {name: follow_series(roots[index][0], keys) for name, (index, *keys) in self._paths.items()}
         nothing = pl.Series([None], dtype=pl.String).new_from_index(0, batch.num_rows)
         cells = pl.DataFrame([columns.get(name, nothing).alias(str(position)) for position, name in enumerate(self.header)] or [nothing])
-        if rejects:
-            cells, numbers = cells.filter(~bad), numbers.filter(~bad)
-        return RawFrame(cells, numbers, tuple(sorted(rejects, key=lambda reject: reject.record)), read)
+        faults = [(name, bad, _NO_UTF8) for name, (index, *_) in self._paths.items() if (bad := roots[index][1]) is not None]
+        faults += [(self.header[position], bad, _NO_NUL) for position, bad in _holding_nul(cells)]
+        if not faults:
+            return RawFrame(cells, numbers, (), read)
+        rejects = [Reject(self._source.name, number, rule[0], name, rule[1]) for name, bad, rule in faults for number in numbers.filter(bad)]
+        good = ~pl.select(pl.any_horizontal([bad for _, bad, _ in faults])).to_series()
+        return RawFrame(cells.filter(good), numbers.filter(good), tuple(sorted(rejects, key=lambda reject: reject.record)), read)
 
     def _root(self, batch: pa.RecordBatch, index: int) -> tuple[pl.Series, pl.Series | None]:
         """A column of the file, and where it holds what is no text."""
@@ -191,10 +191,8 @@ class ArrowReader(_ColumnarReader):
         return index
 
 
-def _faults(values: pl.Series, undecodable: pl.Series | None) -> list[tuple[pl.Series, str, str]]:
-    """The records that a column makes bad, each kind with its rule and message."""
-    faults = [] if undecodable is None else [(undecodable, "encoding", "expected text in UTF-8")]
-    if values.dtype == pl.String:
-        nul = values.str.contains(_NUL, literal=True).fill_null(value=False)
-        faults += [(nul, "nul", "expected text without a NUL")] if nul.any() else []
-    return faults
+def _holding_nul(cells: pl.DataFrame) -> list[tuple[int, pl.Series]]:
+    """The places of columns of text with a NUL in them, and in which rows."""
+    holds = pl.col(pl.String).str.contains(_NUL, literal=True)
+    found = cells.select(holds.any()).row(0, named=True) if pl.String in cells.dtypes else {}
+    return [(int(name), cells[name].str.contains(_NUL, literal=True).fill_null(value=False)) for name, any_ in found.items() if any_]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Dict, NamedTuple, Tuple
 
 from ._json_scan import ARRAY, ARRAY_END, COMMA, LINE_END, OBJECT, OBJECT_END, Fault, Scanner, Sign
@@ -33,6 +34,17 @@ class Part(NamedTuple):
     outer: Around | None
     position: int | None
     steps: Steps
+
+
+@dataclass
+class _Members:
+    """An object on the way to the records, while its members go by: where the one at hand begins, and where what was entered in it ended."""
+
+    start: int
+    entered: int = -1
+    count: int = 0
+    there: bool = False
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 class Cutter:
@@ -126,32 +138,37 @@ class Cutter:
         raise self._unclosed()
 
     def _object(self, opened: Sign, level: int, outer: Around | None) -> Generator[Part, None, int]:
-        here = Around(self._around.get((self._document, level), {}), outer)
-        start, entered, count, there = opened.at + 1, -1, 0, False
-        members: dict[str, Any] = {}
+        here, inside = Around(self._around.get((self._document, level), {}), outer), _Members(opened.at + 1)
         for sign in self._signs:
-            if sign.level == level or (sign.byte == COMMA and sign.level == level + 1):
-                if sign.level == level:
-                    self._expect_closing(sign, OBJECT)
-                if entered >= 0:
-                    self._expect_blank(entered + 1, sign.at, "a comma or a bracket is missing")
-                elif sign.level > level or count or self._scanner.take(start, sign.at).strip(BLANKS):
-                    members.update(self._member(start, sign.at))
-                start, entered, count = self._forget(sign.at + 1), -1, count + 1
-                if sign.level == level:
-                    if self._collected is not None:
-                        self._collected[self._document, level] = {key: value for key, value in members.items() if key in self._collect}
-                    if not there:
-                        yield Part(None, sign.at, self._scanner.line_of(sign.at), here, None, ())
-                    return sign.at
-            elif entered < 0 and sign.level == level + 1 and self._leads_on(start, sign, level):
-                if there:
+            if sign.level == level:
+                self._expect_closing(sign, OBJECT)
+                self._end_member(inside, sign.at, last=True)
+                if self._collected is not None:
+                    self._collected[self._document, level] = {key: value for key, value in inside.values.items() if key in self._collect}
+                if not inside.there:
+                    yield Part(None, sign.at, self._scanner.line_of(sign.at), here, None, ())
+                return sign.at
+            if sign.byte == COMMA and sign.level == level + 1:
+                self._end_member(inside, sign.at, last=False)
+            elif inside.entered < 0 and sign.level == level + 1 and self._leads_on(inside.start, sign, level):
+                if inside.there:
                     raise Fault("the key that leads to the records is there twice", sign.at)
-                there = True
+                inside.there = True
                 self._forget(sign.at)
-                last = level + 1 == len(self._keys)
-                entered = yield from self._array(sign, level + 1, here, self._steps[level + 1 :]) if last else self._object(sign, level + 1, here)
+                inside.entered = yield from self._deeper(sign, level + 1, here)
         raise self._unclosed()
+
+    def _deeper(self, sign: Sign, level: int, here: Around) -> Generator[Part, None, int]:
+        if level == len(self._keys):
+            return (yield from self._array(sign, level, here, self._steps[level:]))
+        return (yield from self._object(sign, level, here))
+
+    def _end_member(self, inside: _Members, at: int, *, last: bool) -> None:
+        if inside.entered >= 0:
+            self._expect_blank(inside.entered + 1, at, "a comma or a bracket is missing")
+        elif not last or inside.count or self._scanner.take(inside.start, at).strip(BLANKS):
+            inside.values.update(self._member(inside.start, at))
+        inside.start, inside.entered, inside.count = self._forget(at + 1), -1, inside.count + 1
 
     def _leads_on(self, start: int, sign: Sign, level: int) -> bool:
         """Whether the array or object that opens there is the next step to the records."""

@@ -68,7 +68,7 @@ class FastParser:
         self._others = self._others or bool(others_in(good, self._fields))
         for name, seen in self._seen.items():
             values = values_at(good, name)
-            seen |= {value.__class__ for value in values} - {type(None)}
+            seen.update({value.__class__ for value in values} - {type(None)})
             if Number in seen and self._fields[name].kind not in _NUMBERS and any(map(_is_fraction, values)):
                 self._fractions.add(name)
         types = {name: self._type(name) for name in self._fields}

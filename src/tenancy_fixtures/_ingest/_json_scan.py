@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import polars as pl
 import pyarrow as pa
@@ -79,7 +79,9 @@ class Scanner:
                 self.line_of(self.keep_from)
             self._kept, self._start = self._kept[self.keep_from - self._start :] + data, self.keep_from
             if len(self._kept) > MAX_RECORD_BYTES + self._block_bytes:
-                raise Fault(f"a value of more than {MAX_RECORD_BYTES >> 20} MB begins here: does source.records say where the records are?", self._start)
+                raise Fault(
+                    f"a value of more than {MAX_RECORD_BYTES >> 20} MB begins here: does source.records say where the records are?", self._start
+                )
             for at, byte, level in self._find(data, start):
                 yield Sign(start + at, byte, level)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from typing import TYPE_CHECKING, Any, Final, NamedTuple, Optional, Tuple
 
 from ..exceptions import PackInvalid
@@ -72,7 +72,7 @@ class Path:
         return value
 
 
-@lru_cache(maxsize=None)
+@cache
 def parse_path(text: str) -> Path:
     r"""The path that a mapping's name means.
 
