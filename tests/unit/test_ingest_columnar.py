@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import struct
 import uuid
 from datetime import date, datetime, time, timedelta, timezone
 from decimal import Decimal
@@ -144,7 +145,7 @@ VALUES = {
     "int into smaller": (pa.array([1, -32768, 32768, None], pa.int64()), "int2", [1, -32768, REJECT, None]),
     "unsigned": (pa.array([2**63 - 1, 2**63], pa.uint64()), "int8", [2**63 - 1, REJECT]),
     "whole float into int": (pa.array([85.0, 85.5, 1e300, float("nan"), -0.0]), "int4", [85, REJECT, REJECT, REJECT, 0]),
-    "float16": (pa.array([1.5], pa.float16()) if hasattr(pa, "float16") else None, "float8", [1.5]),
+    "float16": (pa.Array.from_buffers(pa.float16(), 1, [None, pa.py_buffer(struct.pack("<e", 1.5))]), "float8", [1.5]),
     "double into real": (pa.array([0.5, 1e300, 1e-300, float("inf")]), "float4", [0.5, REJECT, REJECT, float("inf")]),
     "int into float": (pa.array([3, None]), "float8", [3.0, None]),
     "bool": (pa.array([True, None]), "bool", [True, None]),

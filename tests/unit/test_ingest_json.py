@@ -13,9 +13,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenancy_fixtures._ingest import _ndjson, open_sources
+from tenancy_fixtures._ingest._json_cut import Cutter
+from tenancy_fixtures._ingest._paths import as_name
 from tenancy_fixtures._ingest.readers import Field, detect, open_reader
 from tenancy_fixtures._pack_models import Source
-from tenancy_fixtures.exceptions import SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
+from tenancy_fixtures.exceptions import PackInvalid, SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
 
 # What becomes of the texts for which RFC 8259 leaves it open: read, or refused as what.
 OPEN = {
@@ -130,6 +132,12 @@ class TestPaths:
             ("items[].track", "by.2.name", [None]),
             ("items[].track.by[]", "name", ["A", "B"]),
             ("items[].track.by[]", "^.id", ["x", "x"]),
+            ("items[].track.by[]", "^index", ["0", "1"]),
+            ("items[].track.by[]", "^.^index", ["0", "0"]),
+            ("items[].track.by[]", "^.^.added", ["1", "1"]),
+            ("items[].track.by[]", "^.^.^.total", ["2", "2"]),
+            ("items[].track.by[]", "^.^.^.^.total", [None, None]),
+            ("items[]", "^index", ["0", "1"]),
         ],
     )
     def test_into_and_out_of_records(self, read, records, name, values):
@@ -142,6 +150,33 @@ class TestPaths:
         _, rejects = read(self.PAGE, "id", records="nothing[]")
         assert rejects == {1: ("record", 1)}
 
+    def test_what_stands_after_the_records_is_around_them_too(self, read):
+        text = '{"a": {"x": [{}, "]"], "n": [{"v": 1}, {"v": 2}], "after": 3}, "z": "last"}\n{"a": {"n": [{"v": 4}]}, "z": null}'
+        rows, rejects = read(text, "v", "^.after", "^.^.z", "^index", records="a.n[]")
+        assert rejects == {}
+        assert [tuple(row.values()) for row in rows.values()] == [("1", "3", "last", "0"), ("2", "3", "last", "1"), ("4", None, None, "0")]
+
+    @pytest.mark.parametrize(
+        "text", ['{"n": [{"a": 1}], "n": [{"a": 2}]}', '{"n": [{"a": 1}] x}', '{"n": [{"a": 1}}', '{"n": [{"a": 1}], 3}', '{"n" [1]}']
+    )
+    def test_a_fault_around_the_records(self, read, text):
+        with pytest.raises(SourceMalformed):
+            read(text, "a", records="n[]")
+
+    @pytest.mark.parametrize("records", ["a..b", "[]b", "a[", "a[0]", "a.[]", "[]x[]"])
+    def test_records_that_are_no_path(self, read, records):
+        with pytest.raises(PackInvalid, match="no path"):
+            read('{"a": 1}', "a", records=records)
+
+    def test_arrays_in_arrays(self, read):
+        rows, _ = read('{"m": [[{"a": 1}], [], [{"a": 2}, {"a": 3}]]}', "a", "^index", records="m[][]")
+        assert [tuple(row.values()) for row in rows.values()] == [("1", "0"), ("2", "0"), ("3", "1")]
+
+    def test_names_are_found_again(self, read):
+        keys = ["a.b", "^", "^x", "a\\", "\\.b", "", "é", "[]"]
+        rows, _ = read(json.dumps(dict.fromkeys(keys, 1)), *map(as_name, keys))
+        assert list(rows[1].values()) == ["1"] * len(keys)
+
     def test_keys_with_dots_and_hyphens(self, read):
         rows, _ = read('{"a.b": 1, "c-d": {"e": 2}}', "a\\.b", "c-d.e")
         assert rows[1] == {"a\\.b": "1", "c-d.e": "2"}
@@ -152,6 +187,18 @@ class TestPaths:
 
 
 class TestHeader:
+    @pytest.mark.parametrize("kind", ["json", "ndjson"])
+    def test_a_path_that_no_record_has_is_told(self, tmp_path, kind):
+        path = tmp_path / "a.x"
+        path.write_text('{"a": {"b": null}, "c": 1}\n')
+        reader = open_reader(open_sources(path)[0], Source(path="x", format=kind), {"a.b": Field(), "a.d": Field(), "cc": Field()})
+        assert reader.notes == ("a.x: none of the first 1 records has a.d, cc",)
+
+    def test_keys_that_no_report_can_hold(self, tmp_path):
+        path = tmp_path / "a.json"
+        path.write_text('{"a": 1, "b\\u0000": 1, "\\ud800": 1}')
+        assert open_reader(open_sources(path)[0], Source(path="x"), {"a": Field()}).header == ("a", "b\ufffd", "?")
+
     def test_what_nobody_wants_comes_last(self, tmp_path):
         path = tmp_path / "a.json"
         path.write_text('[{"x": 1, "a": {"b": 1}}, {"y.z": 2}]')
@@ -184,6 +231,21 @@ class TestNdjson:
         rows, _ = read(text, format="ndjson", block=block, fields={"a": Field("integer"), "b": Field()})
         assert [(int(row["a"]), row["b"]) for row in rows.values()] == [(number, f"é{number}") for number in range(100)]
         assert list(rows) == list(range(1, 101))
+
+    def test_a_line_that_is_no_text_is_a_reject(self, read):
+        rows, rejects = read(b'\xef\xbb\xbf{"a": "x"}\n{"a": "\xff"}\n{"a": "\xc3\xa9"}\n', "a", format="ndjson")
+        assert (rows, rejects) == ({1: {"a": "x"}, 3: {"a": "é"}}, {2: ("encoding", 2)})
+
+    def test_other_encodings(self, read):
+        text = '{"a": "é"}\n{"a": "x"}\n'
+        for encoding in ("utf-16", "utf-32"):
+            assert read(text.encode(encoding), "a", format="ndjson") == ({1: {"a": "é"}, 2: {"a": "x"}}, {})
+        with pytest.raises(SourceUndecodable):
+            read(text.encode("utf-16")[:-1], "a", format="ndjson")
+
+    def test_records_are_lines(self, read):
+        with pytest.raises(PackInvalid, match="each line is a record"):
+            read('{"a": 1}', "a", format="ndjson", records="x[]")
 
     def test_a_line_that_is_too_long(self, read, monkeypatch):
         monkeypatch.setattr(_ndjson, "MAX_RECORD_BYTES", 1000)
@@ -271,6 +333,112 @@ def test_both_ways_give_the_same(tmp_path, lines, end, names):
     }
     for number, row in exact.items():
         assert {name: means[type(quick[number][name])](row[name]) for name in fields} == {name: quick[number][name] for name in fields}
+
+
+# --- the fast way where records are nested, and in documents ---------------------------------------------------------
+
+NESTED = {"o.i": "integer", "o.p.s": "text", "l.0": "integer", "l.1": "integer", "q.1.s": "text", "n": "text", "r": "real", "e": "exact"}
+LIKE = {
+    "o": st.fixed_dictionaries({}, optional={"i": st.integers(-5, 5), "p": st.none() | st.fixed_dictionaries({"s": st.text(max_size=3)})})
+    | st.none(),
+    "l": st.lists(st.integers(0, 9), max_size=3),
+    "q": st.lists(st.none() | st.fixed_dictionaries({"s": st.text(max_size=2)}), max_size=3),
+    "n": st.integers(-3, 10**17),
+    "r": st.floats(width=32, allow_nan=False, allow_infinity=False),
+    "e": st.text(st.characters(exclude_categories=["Cs"]), max_size=3),
+    "other": st.just({"deep": [[1]]}),
+}
+STRANGE = [
+    '{"o": 3}',
+    '{"l": {"0": 1}}',
+    '{"n": 1.0}',
+    '{"n": -0}',
+    '{"r": 1e-46}',
+    '{"r": 3.5e38}',
+    '{"q": [1, "x"]}',
+    '{"e": 1.50}',
+    '{"e": "\\ud800"}',
+    "{}",
+    "[]",
+]
+records_alike = st.lists(st.fixed_dictionaries({}, optional=LIKE).map(json.dumps), min_size=1, max_size=6)
+
+
+def frames_of(reader, block):
+    frames = list(reader.frames(block))
+    cells = {n: row for frame in frames for n, row in zip(frame.numbers, frame.cells.iter_rows())}
+    lines = {n: line for frame in frames for n, line in zip(frame.numbers, frame.lines)}
+    return cells, lines, [(item.record, item.rule, item.column, item.line) for frame in frames for item in frame.rejects], frames
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    plain=records_alike,
+    odd=st.lists(st.sampled_from(STRANGE), max_size=1),
+    kind=st.sampled_from(["json", "ndjson"]),
+    block=st.sampled_from([64, 1 << 20]),
+)
+def test_both_ways_give_the_same_of_nested_records(tmp_path, plain, odd, kind, block):
+    path = tmp_path / "x"
+    path.write_text("[" + " ,\n".join([*plain, *odd]) + "]" if kind == "json" else "\n".join([*plain, *odd]))
+    fields = {name: Field(kind) for name, kind in NESTED.items()}
+
+    def rows(fast: bool):
+        reader = open_reader(open_sources(path)[0], Source(path="x", format=kind), fields)
+        if not fast:
+            reader._fast._schema = None
+            reader._fast.observe = lambda records: None
+        return frames_of(reader, block)
+
+    exact, exact_lines, exact_rejects, _ = rows(fast=False)
+    quick, lines, rejects, _ = rows(fast=True)
+    assert (lines, rejects, exact.keys()) == (exact_lines, exact_rejects, quick.keys())
+    for number, row in exact.items():
+        for text, value in zip(row, quick[number]):
+            assert (value if isinstance(value, (str, type(None))) else json.loads(text)) == (text if isinstance(value, str) else value)
+
+
+def test_nested_records_go_the_fast_way(tmp_path):
+    path = tmp_path / "x"
+    record = {"o": {"i": 1, "p": {"s": "x"}}, "l": [1, 2], "q": [{"s": "y"}, {"s": "z"}], "n": 7, "r": 0.5, "e": "t", "other": 1}
+    for kind, text in (("json", json.dumps([record, record], indent=1)), ("ndjson", f"{json.dumps(record)}\n" * 2)):
+        path.write_text(text)
+        reader = open_reader(open_sources(path)[0], Source(path="x", format=kind), {name: Field(kind) for name, kind in NESTED.items()})
+        cells, lines, _, frames = frames_of(reader, 1 << 20)
+        assert str(frames[0].cells.dtypes[0]) == "Int64"
+        assert cells == dict.fromkeys([1, 2], (1, "x", 1, 2, "z", "7", 0.5, "t", None))
+        second = text.index(json.dumps("o"), text.index(json.dumps("other")) + 1)
+        assert lines == {1: 2, 2: text.count("\n", 0, second)} if kind == "json" else {1: 1, 2: 2}
+
+
+VALUES = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text(st.sampled_from('a"\\\n[]{},:é😀'), max_size=6),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(st.sampled_from('ab"\\,]}'), max_size=3), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+@settings(max_examples=200, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    documents=st.lists(st.lists(VALUES, max_size=4) | st.dictionaries(st.text(max_size=2), VALUES, max_size=3), min_size=1, max_size=3),
+    indent=st.sampled_from([None, 1]),
+    ascii_only=st.booleans(),
+    block=st.integers(4, 80),
+)
+def test_documents_are_cut_where_the_standard_library_would(tmp_path, documents, indent, ascii_only, block):
+    """Whatever stands in strings, and wherever a block ends."""
+    path = tmp_path / "x.json"
+    path.write_text("\n".join(json.dumps(document, indent=indent, ensure_ascii=ascii_only) for document in documents), encoding="utf-8")
+    expected = [item for document in documents for item in (document if isinstance(document, list) else [document])]
+    with path.open("rb") as file:
+        parts = list(Cutter(file.read, (), block).parts())
+    assert [json.loads(part.data) for part in parts] == expected
+    text = path.read_text("utf-8")
+    assert [part.line for part in parts] == [text.encode()[: text.encode().index(part.data.strip(), part.at)].count(b"\n") + 1 for part in parts]
 
 
 @pytest.mark.parametrize(

@@ -54,7 +54,7 @@ class FastParser:
         self._others = False
         self._failures = 0
         self._schema: pa.Schema | None = None
-        if self._positions and all(path.inside for path in self._paths.values()):
+        if self._positions and all(path.inside and "" not in path.keys[1:] for path in self._paths.values()):
             self.observe(first)
 
     @property
@@ -103,7 +103,8 @@ class FastParser:
             )
         except (pa.ArrowException, UnicodeError):
             return None
-        rows: pl.DataFrame = pl.DataFrame(table)
+        # By their numbers: polars gives a column without a name one of its own.
+        rows: pl.DataFrame = pl.DataFrame(table.rename_columns([str(number) for number in range(table.num_columns)]))
         columns = {name: self._column(rows, name, data) for name in self._fields} if table.num_rows == count else {}
         late = [name for name, values in columns.items() if values is not None and name not in self._positions and values.null_count() < count]
         if not columns or late or any(values is None for values in columns.values()):
@@ -121,8 +122,9 @@ class FastParser:
 
     def _column(self, rows: pl.DataFrame, name: str, data: bytes) -> pl.Series | None:
         """One column; ``None`` where a value may be another one than its text says."""
+        assert self._schema is not None
         first, *steps = self._paths[name].keys
-        values, kind = rows[first], self._fields[name].kind
+        values, kind = rows[str(self._schema.get_field_index(first))], self._fields[name].kind
         for step in steps:
             values = values.struct.field(step) if values.dtype == pl.Struct else values.list.get(int(step), null_on_oob=True)
         if values.dtype.is_float():
