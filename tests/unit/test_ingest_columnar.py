@@ -106,6 +106,62 @@ def test_a_nul_is_a_reject(tmp_path):
 
 
 @pytest.mark.parametrize("kind", ["parquet", "arrow file", "arrow stream"])
+def test_bytes_that_are_no_text_are_a_reject(tmp_path, kind):
+    """Writers mark as text whatever they are given."""
+    raw = pa.array([b"ok", b"\xff\xfe", None, "é".encode()], pa.binary())
+    spoilt = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    _, rows, rejects = rows_of(written(tmp_path / "x", pa.table({"a": spoilt, "n": [1, 2, 3, 4]}), kind), "a", "n")
+    assert rows == {1: {"a": "ok", "n": 1}, 3: {"a": None, "n": 3}, 4: {"a": "é", "n": 4}}
+    assert [(reject.record, reject.rule, reject.column) for reject in rejects] == [(2, "encoding", "a")]
+
+
+def test_bytes_that_are_no_text_deep_inside(tmp_path):
+    spoilt = pa.Array.from_buffers(pa.string(), 2, pa.array([b"ok", b"\xff"], pa.binary()).buffers())
+    path = written(tmp_path / "x", pa.table({"l": pa.ListArray.from_arrays(pa.array([0, 1, 2], pa.int32()), spoilt), "n": [1, 2]}), "parquet")
+    assert list(rows_of(path, "n")[1]) == [1, 2]
+    with pytest.raises(SourceMalformed, match="the column l holds values that are none of its type"):
+        rows_of(path, "l")
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow file"])
+def test_places_in_lists(tmp_path, kind):
+    table = pa.table({"l": [[{"n": "a"}, {"n": "b"}], [], None], "m": [[[1, 2], [3]], [[4]], [None]], "s": [{"l": [1]}, None, {"l": []}]})
+    _, rows, _ = rows_of(written(tmp_path / "x", table, kind), "l.1.n", "m.0.1", "s.l.0", "l.x", "m.0.1.z")
+    assert [tuple(row.values())[:3] for row in rows.values()] == [("b", 2, 1), (None, None, None), (None, None, None)]
+    assert all(len(row) == 3 for row in rows.values())
+
+
+def test_moments_of_96_bits_do_not_wrap_around(tmp_path):
+    """Nanoseconds in 64 bits end in 2262, and Spark writes the year 9999."""
+    moments = [naive(9999, 12, 31, 23, 59, 59, 999_999), naive(1500, 1, 1), naive(2020, 2, 29, 1, 2, 3, 4)]
+    schema = pa.schema([("at", pa.timestamp("us"))])
+    pq.write_table(pa.table({"at": moments}, schema=schema), tmp_path / "x.parquet", use_deprecated_int96_timestamps=True)
+    _, rows, _ = rows_of(tmp_path / "x.parquet", "at")
+    assert [row["at"] for row in rows.values()] == moments
+
+
+def test_decimals_that_polars_has_not(tmp_path):
+    table = pa.table({"a": pa.array([Decimal("9" * 50 + ".5")], pa.decimal256(60, 2)), "b": pa.array([Decimal("1.2E+4")], pa.decimal128(10, -3))})
+    _, rows, _ = rows_of(written(tmp_path / "x", table, "arrow file"), "a", "b")
+    assert (Decimal(rows[1]["a"]), Decimal(rows[1]["b"])) == (Decimal("9" * 50 + ".5"), Decimal(12000))
+
+
+def test_types_that_are_not_read(tmp_path):
+    table = pa.table({"i": pa.array([pa.MonthDayNano([1, 2, 3])]), "n": [1]})
+    path = written(tmp_path / "x", table, "arrow file")
+    assert rows_of(path, "n")[1] == {1: {"n": 1, "i": None}}
+    with pytest.raises(SourceMalformed, match="the column i is of type month_day_nano_interval, which is not read"):
+        rows_of(path, "i")
+
+
+@pytest.mark.parametrize("name", ["a.b", "a", "c\\d", "^x"])
+def test_whole_names_come_before_paths(tmp_path, name):
+    table = pa.table({"a.b": [1], "a": [{"b": 2}], "c\\d": [3], "^x": [4]})
+    _, rows, _ = rows_of(written(tmp_path / "x", table, "parquet"), name)
+    assert rows[1][name] == {"a.b": 1, "a": {"b": 2}, "c\\d": 3, "^x": 4}[name]
+
+
+@pytest.mark.parametrize("kind", ["parquet", "arrow file", "arrow stream"])
 def test_no_rows(tmp_path, kind):
     with pytest.raises(SourceEmpty):
         rows_of(written(tmp_path / "x", pa.table({"a": pa.array([], pa.int64())}), kind), "a")
@@ -177,7 +233,11 @@ VALUES = {
     "struct into json": (pa.array([{"a": 1, "b": [1.5, None], "c": "é"}]), "jsonb", ['{"a":1,"b":[1.5,null],"c":"é"}']),
     "list into json": (pa.array([["x", '"']]), "json", ['["x","\\""]']),
     "list into array": (pa.array([["x", None, 'a"\\'], []]), "_text", ['{"x",NULL,"a\\"\\\\"}', "{}"]),
-    "map into json": (pa.array([[("k", 1)]], pa.map_(pa.string(), pa.int64())), "jsonb", ['{"k":1}']),
+    "map into json": (
+        pa.array([[("k", 1)], None, [("é", None), ('"', 2**60)], []], pa.map_(pa.string(), pa.int64())),
+        "jsonb",
+        ['{"k":1}', None, '{"é":null,"\\"":1152921504606846976}', "{}"],
+    ),
     "nothing": (pa.nulls(2), "int4", [None, None]),
 }
 

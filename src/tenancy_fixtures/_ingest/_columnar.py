@@ -91,9 +91,7 @@ class _ColumnarReader:
     def _locate(self, schema: pa.Schema, name: str) -> tuple[Any, ...] | None:
         """Where a wanted name is: the column's number, then keys of structs and places in lists; ``None`` where it is not."""
         path = parse_path(name)
-        if not path.inside:
-            return None
-        key, *keys = path.keys
+        key, *keys = path.keys if path.inside else (name,)
         whole = schema.get_all_field_indices(name)
         found = whole or schema.get_all_field_indices(key)
         if len(found) > 1:
