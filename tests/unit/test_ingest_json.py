@@ -232,6 +232,24 @@ class TestNdjson:
         assert [(int(row["a"]), row["b"]) for row in rows.values()] == [(number, f"é{number}") for number in range(100)]
         assert list(rows) == list(range(1, 101))
 
+    @pytest.mark.parametrize("text", ['{"a": 1}\n' * 9, '\n{"a": 1}\n\n  \nx\n{"a": 2}\n' * 3])
+    def test_lines_are_found_again(self, tmp_path, text, monkeypatch):
+        monkeypatch.setattr(_ndjson, "FRAME_BYTES", 20)
+        path = tmp_path / "x"
+        path.write_text(text)
+        reader = open_reader(open_sources(path)[0], Source(path="x", format="ndjson"), {"a": Field()})
+        held = [line for line, content in enumerate(text.split("\n"), start=1) if content.strip()]
+        assert reader.lines([1, 4, 9]) == {1: held[0], 4: held[3], 9: held[8]}
+        assert reader.lines([]) == {}
+        assert reader.lines([10**6]) == {}
+        _, lines, rejects, _ = frames_of(reader, 1 << 20)
+        assert {**lines, **{record: line for record, _, _, line in rejects}} == dict(enumerate(held, start=1))
+
+    @pytest.mark.parametrize("kind", ["json", "ndjson"])
+    def test_an_encoding_that_is_none(self, read, kind):
+        with pytest.raises(PackInvalid, match="no text encoding"):
+            read('{"a": 1}', "a", format=kind, encoding="klingon")
+
     def test_a_line_that_is_no_text_is_a_reject(self, read):
         rows, rejects = read(b'\xef\xbb\xbf{"a": "x"}\n{"a": "\xff"}\n{"a": "\xc3\xa9"}\n', "a", format="ndjson")
         assert (rows, rejects) == ({1: {"a": "x"}, 3: {"a": "é"}}, {2: ("encoding", 2)})

@@ -45,11 +45,19 @@ _MARKS = ((codecs.BOM_UTF32_LE, "utf-32"), (codecs.BOM_UTF32_BE, "utf-32"), (cod
 
 def json_encoding(source: FileSource, declared: str | None) -> str:
     """What the text is encoded in: as declared, or by its byte order mark, or UTF-8 as RFC 8259 wants it."""
-    if declared is not None and codecs.lookup(declared).name != "utf-8":
+    if declared is not None and not is_utf8(declared):
         return declared
     with source.open() as file:
         start = file.read(4)
     return next((encoding for mark, encoding in _MARKS if start.startswith(mark)), "utf-8")
+
+
+def is_utf8(encoding: str) -> bool:
+    """Whether that is a name of UTF-8; who opens the source says what is no name of anything."""
+    try:
+        return codecs.lookup(encoding).name in ("utf-8", "utf-8-sig")
+    except LookupError:
+        return False
 
 
 def header_of(records: Sequence[Found], fields: Mapping[str, Field]) -> Header:

@@ -15,12 +15,12 @@ from ..constants import FRAME_BYTES, MAX_RECORD_BYTES
 from ..exceptions import PackInvalid, SourceEmpty, SourceMalformed
 from ._bytes import Utf8Stream
 from ._json_fast import FastParser
-from ._json_frames import Found, JsonFrames, header_of, json_encoding, notes_of
+from ._json_frames import Found, JsonFrames, header_of, is_utf8, json_encoding, notes_of
 from ._json_values import BLANKS, NotJson, parse
 from .sources import missing
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Collection, Iterator, Mapping
 
     from .._pack_models import Source
     from .readers import Field, RawFrame
@@ -82,8 +82,24 @@ class NdjsonReader:
             read, consumed = piece.consumed - consumed, piece.consumed
             yield self._quickly(piece, read) or self._exactly(maker, piece, read)
 
+    def lines(self, records: Collection[int]) -> dict[int, int]:
+        """The lines, from 1, of the records with these numbers; it costs one more reading of the source, as far as the last of them."""
+        wanted, found = sorted(records), {}
+        for piece in self._slices(FRAME_BYTES):
+            here = [number for number in wanted if piece.number <= number < piece.number + piece.records]
+            if here and not piece.plain:
+                held = [line for line, text in enumerate(piece.data.split(b"\n"), start=piece.line) if text.strip(BLANKS)]
+                found.update({number: held[number - piece.number] for number in here})
+            found.update({number: piece.line + number - piece.number for number in here if piece.plain})
+            if not wanted or wanted[-1] < piece.number + piece.records:
+                break
+        return found
+
+    def close(self) -> None:
+        """Nothing is kept open between two calls of :meth:`lines`."""
+
     def _quickly(self, piece: _Slice, read: int) -> RawFrame | None:
-        if not piece.plain or not self._fast.possible or not _is_utf8(piece.data):
+        if not piece.plain or not self._fast.possible or not _is_text(piece.data):
             return None
         return self._fast.frame(piece.data, range(piece.line, piece.line + piece.records), piece.number, read)
 
@@ -138,10 +154,10 @@ class _Raw:
 
 
 def _open(source: FileSource, encoding: str) -> _Raw | Utf8Stream:
-    return _Raw(source) if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig") else Utf8Stream(source, encoding)
+    return _Raw(source) if is_utf8(encoding) else Utf8Stream(source, encoding)
 
 
-def _is_utf8(data: bytes) -> bool:
+def _is_text(data: bytes) -> bool:
     try:
         data.decode("utf-8")
     except UnicodeDecodeError:

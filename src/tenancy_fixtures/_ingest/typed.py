@@ -108,10 +108,18 @@ def as_text(values: pl.Series) -> pl.Series:
     if kind == pl.Null or isinstance(kind, (pl.Categorical, pl.Enum)) or kind == pl.Boolean or kind.is_integer():
         return values.cast(pl.String)
     if kind == pl.Binary:
-        return pl.select(pl.concat_str(pl.lit("\\x"), values.bin.encode("hex"))).to_series()
+        return pl.Series([None if value is None else _decoded(value) for value in values.to_list()], dtype=pl.String)
     if isinstance(kind, pl.Decimal):
         return values.cast(pl.String)
     return pl.Series([None if value is None else _written(value) for value in values.to_list()], dtype=pl.String) if _slow(kind) else _moments(values)
+
+
+def _decoded(value: bytes) -> str | None:
+    """Bytes that are text, which writers of Parquet often do not say of theirs; ``None`` where they are none for PostgreSQL."""
+    try:
+        return value.decode("utf-8") if b"\x00" not in value else None
+    except UnicodeDecodeError:
+        return None
 
 
 def _slow(kind: Any) -> bool:
