@@ -90,7 +90,7 @@ class Source(Model):
     format: Literal["auto", "csv", "json", "ndjson", "parquet", "arrow"] = Field(
         "auto", description="What the files are; by their names and contents where nothing is said."
     )
-    records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`.")
+    records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`; `[]` opens an array.")
     encoding: Optional[str] = Field(None, description="As Python's codecs call it; found out where none is given.")
     delimiter: Optional[str] = Field(None, min_length=1, max_length=1, description="The sign between cells; found out where none is given.")
     quote: Optional[str] = Field(None, max_length=1, description='The sign around cells, empty where there is none; found out, and mostly `"`.')
