@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import json
 import math
 import re
@@ -13,8 +14,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tenancy_fixtures._ingest import _ndjson, open_sources
-from tenancy_fixtures._ingest._json_cut import Cutter
-from tenancy_fixtures._ingest._paths import as_name
+from tenancy_fixtures._ingest._json_cut import Cutter, value_of
+from tenancy_fixtures._ingest._json_scan import Fault
+from tenancy_fixtures._ingest._json_values import compact
+from tenancy_fixtures._ingest._paths import as_name, parse_records
 from tenancy_fixtures._ingest.readers import Field, detect, open_reader
 from tenancy_fixtures._pack_models import Source
 from tenancy_fixtures.exceptions import PackInvalid, SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
@@ -457,6 +460,55 @@ def test_documents_are_cut_where_the_standard_library_would(tmp_path, documents,
     assert [json.loads(part.data) for part in parts] == expected
     text = path.read_text("utf-8")
     assert [part.line for part in parts] == [text.encode()[: text.encode().index(part.data.strip(), part.at)].count(b"\n") + 1 for part in parts]
+
+
+SOUND = [
+    b'[{"a": 1, "b": "x\\"]}"}, {"a": [1,2,{"c": null}], "d": "\\\\"}, 3, "s,"]',
+    b'{"k": {"n": [{"a": 1}, {"b": [2]}], "z": "}"}, "y": [1, {"q": "]"}]}',
+    b'[\n [1], {"x": {"y": [{}]}},\n true]',
+]
+SIGNS = [b"", b'"', b"{", b"}", b"[", b"]", b",", b":", b"\\", b" ", b"\n", b"1", b"null"]
+
+
+def documents_in(text: str) -> list | None:
+    """The documents of a text by the standard library, one after the other; ``None`` where it is no JSON."""
+    decoder, place, found = json.JSONDecoder(), 0, []
+    try:
+        while rest := text[place:].lstrip(" \t\r\n"):
+            value, place = decoder.raw_decode(text, len(text) - len(rest))
+            found.append(value)
+    except ValueError:
+        return None
+    return found
+
+
+@settings(max_examples=500)
+@given(
+    sound=st.sampled_from(SOUND),
+    changes=st.lists(st.tuples(st.integers(0, 70), st.integers(0, 1), st.sampled_from(SIGNS)), max_size=3),
+    records=st.sampled_from(["", "[]", "k.n[]", "y[]"]),
+    block=st.sampled_from([4, 9, 1000]),
+)
+def test_what_is_cut_and_parsed_is_json_or_refused(sound, changes, records, block):
+    """Brackets, quotes and commas taken away or put in: nothing passes that the standard library refuses, and nothing else is refused."""
+    spoilt = sound
+    for place, removed, sign in changes:
+        spoilt = spoilt[:place] + sign + spoilt[place + removed :]
+    expected = documents_in(spoilt.decode())
+    values, refused = [], None
+    try:
+        values = [value_of(part) for part in Cutter(io.BytesIO(spoilt).read, parse_records(records), block).parts()]
+    except Fault as fault:
+        refused = fault
+    if refused is not None:
+        assert 0 <= refused.at <= len(spoilt)
+        # Scalars are documents on lines of their own, and a key that leads to the records is there once.
+        assert expected is None or len(expected) > 1 or "twice" in refused.reason
+        return
+    assert expected is not None
+    if not records:
+        items = [item for document in expected for item in (document if isinstance(document, list) else [document])]
+        assert [json.loads(compact(value)) for value in values] == items
 
 
 @pytest.mark.parametrize(

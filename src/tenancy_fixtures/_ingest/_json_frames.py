@@ -10,7 +10,7 @@ import polars as pl
 
 from .._shapes import Reject
 from ..exceptions import SourceMalformed
-from ._json_values import cell
+from ._json_values import cells_of
 from ._paths import MISSING, Around, Located, Path, as_name, parse_path
 from .readers import RawFrame
 
@@ -129,7 +129,7 @@ class JsonFrames:
 
     def _column(self, records: Sequence[Found], name: str, path: Path, rejects: dict[int, Reject]) -> list[str | None]:
         """The cells of one column; records of which it cannot be written as text are rejected."""
-        texts = [cell(value) for value in _values(records, path)]
+        texts = cells_of(_values(records, path))
         whole = "".join([text for text in texts if text])
         if _NUL in whole or not _is_text(whole):
             for record, text in zip(records, texts):

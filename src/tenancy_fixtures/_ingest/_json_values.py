@@ -6,9 +6,12 @@ import json
 import re
 from itertools import accumulate
 from json.encoder import encode_basestring
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..constants import MAX_JSON_DEPTH
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 BLANKS = b" \t\n\r"
 _BLANKS = BLANKS.decode()
@@ -79,6 +82,15 @@ def cell(value: Any) -> str | None:
         return "true" if value else "false"
     # A position in an array is an int of ours.
     return str(value) if value.__class__ in (Number, int) else compact(value)
+
+
+def cells_of(values: Sequence[Any]) -> Sequence[str | None]:
+    """The cells of a column, most of which are of one kind; see :func:`cell`."""
+    kinds = set(map(type, values)) - {type(None)}
+    if kinds <= {str}:
+        return values
+    # Nothing is no number's text.
+    return [value and str(value) for value in values] if kinds == {Number} else [cell(value) for value in values]
 
 
 def compact(value: Any) -> str:
