@@ -127,7 +127,7 @@ class JsonFrames:
         lines = pl.Series([record.line for record in good], dtype=pl.Int64)
         return RawFrame(cells, numbers, tuple(rejects[number] for number in sorted(rejects)), read, lines=lines, by_record=True)
 
-    def _column(self, records: Sequence[Found], name: str, path: Path, rejects: dict[int, Reject]) -> list[str | None]:
+    def _column(self, records: Sequence[Found], name: str, path: Path, rejects: dict[int, Reject]) -> Sequence[str | None]:
         """The cells of one column; records of which it cannot be written as text are rejected."""
         texts = cells_of(_values(records, path))
         whole = "".join([text for text in texts if text])
