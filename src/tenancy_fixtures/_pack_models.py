@@ -20,29 +20,92 @@ class Model(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, populate_by_name=True)
 
 
-class ColumnMapping(Model):
-    """Where a target column's value comes from: exactly one of ``from``, ``uuid`` and ``const``.
+Scalar = Union[bool, int, float, str]
 
-    ``from`` names source columns, the first that the source has is read; ``extract`` keeps the first group of a
-    regular expression; ``uuid`` makes a version 5 uuid (RFC 9562) of the named source columns, so that the same natural
-    key gives the same id in every load; ``const`` is a fixed value.
+
+class Join(Model):
+    """Source columns with a separator between them; without a value in one of them there is none, unless ``skip_nulls``."""
+
+    columns: List[str] = Field(min_length=1, description="Source columns; each may be `a|b`: the first one present.")
+    separator: str = " "
+    skip_nulls: bool = Field(False, description="Leave columns without a value out.")
+
+
+class NumberMarks(Model):
+    """How numbers are written: the sign between thousands, if any, and the one before the fraction."""
+
+    thousands: Optional[str] = Field(None, min_length=1, max_length=1)
+    decimal: str = Field(".", min_length=1, max_length=1)
+
+    @model_validator(mode="after")
+    def _apart(self) -> NumberMarks:
+        if self.thousands == self.decimal or any(mark.isalnum() or mark in "+-" for mark in (self.thousands or "", self.decimal)):
+            raise ValueError("thousands and decimal must be two signs, neither letters nor digits")
+        return self
+
+
+class Step(Model):
+    """One step that has something to say: exactly one of these keys, ``otherwise`` beside ``map``."""
+
+    replace: Optional[Dict[str, str]] = Field(None, description="Pieces of text and what stands in their place, one after the other.")
+    map: Optional[Dict[str, Optional[Scalar]]] = Field(None, description="Whole texts and what they mean.")
+    otherwise: Literal["reject", "keep", "null"] = Field("reject", description="What becomes of a text that is not in the map.")
+    number: Optional[NumberMarks] = Field(None, description="How the number is written.")
+    format: Optional[str] = Field(None, min_length=1, description="How the date or time is written, such as `%d.%m.%Y`.")
+    epoch: Optional[Literal["s", "ms", "us"]] = Field(None, description="A number of these since 1970, in UTC.")
+    split: Optional[str] = Field(None, min_length=1, description="What stands between the values of an array.")
+    default: Optional[Scalar] = Field(None, description="The value where there is none.")
+
+    @property
+    def name(self) -> str:
+        """The key that is given."""
+        return next(name for name in _STEPS if getattr(self, name) is not None)
+
+    @model_validator(mode="after")
+    def _one(self) -> Step:
+        given = [name for name in _STEPS if getattr(self, name) is not None]
+        if len(given) != 1 or ("otherwise" in self.model_fields_set and given != ["map"]):
+            raise ValueError(f"give exactly one of {', '.join(_STEPS)}; otherwise goes with map")
+        if "" in (self.replace or {}):
+            raise ValueError("replace needs a piece of text to look for")
+        return self
+
+
+_STEPS = ("replace", "map", "number", "format", "epoch", "split", "default")
+_ORIGINS = ("source", "join", "uuid", "const", "provenance")
+
+
+class ColumnMapping(Model):
+    """Where a target column's value comes from: exactly one of ``from``, ``join``, ``uuid``, ``const`` and ``provenance``.
+
+    ``from`` names source columns, the first that the source has is read; ``join`` puts several together; ``uuid`` makes a
+    version 5 uuid (RFC 9562) of the named source columns, so that the same natural key gives the same id in every load;
+    ``const`` is a fixed value; ``provenance`` is where the record stood. ``nulls`` stand for no value, then ``extract`` keeps
+    the first group of a regular expression, then come the ``steps``, in their order.
     """
 
     source: Optional[List[str]] = Field(None, alias="from", min_length=1, description="Source columns; the first one present is read.")
+    join: Optional[Join] = None
     uuid: Optional[List[str]] = Field(
         None, min_length=1, description="Source columns that a deterministic uuid is made of; each may be `a|b`: the first one present."
     )
     uuid_kind: Optional[str] = Field(None, description="Word that keeps uuids of different things apart; the target table where none is given.")
-    const: Optional[Union[bool, int, float, str]] = None
+    const: Optional[Scalar] = None
+    provenance: Optional[Literal["record", "source"]] = Field(None, description="The record's number in its source, or the source's name.")
     extract: Optional[str] = Field(None, description="Regular expression; its first group is the value. No match is a reject.")
     nulls: List[str] = Field(default_factory=lambda: [""], description="Texts that stand for no value.")
+    steps: List[Union[Literal["strip", "lower", "upper", "first_day"], Step]] = Field(
+        default_factory=list, description="What is done with the text, in this order; of a uuid, with each of its columns."
+    )
     optional: bool = Field(False, description="The source may lack the column: its default, or null, is stored.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> ColumnMapping:
-        given = [name for name in ("source", "uuid", "const") if getattr(self, name) is not None]
+        given = [name for name in _ORIGINS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("give exactly one of from, uuid and const")
+            raise ValueError("give exactly one of from, join, uuid, const and provenance")
+        if given[0] in ("const", "provenance") and (self.steps or self.extract is not None):
+            raise ValueError(f"{given[0]} is the value: it takes neither steps nor extract")
         return self
 
 

@@ -63,7 +63,7 @@ class ColumnType(Shape):
     ``name`` is ``pg_type.typname`` of the base type (domains are followed): ``int4``, ``text``, ``timestamptz``…;
     ``declared`` what ``format_type`` prints (``numeric(10,2)``, ``character varying(40)``): it is what a cast is
     written with. ``length`` is the limit in characters of ``varchar(n)`` and ``char(n)``; ``precision`` and ``scale``
-    those of ``numeric(p,s)``. ``labels`` are an enum's.
+    those of ``numeric(p,s)``; of a type of time, ``precision`` is the digits of a second. ``labels`` are an enum's.
     """
 
     name: str

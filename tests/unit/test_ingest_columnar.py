@@ -220,8 +220,8 @@ VALUES = {
     "zone is kept": (pa.array([MOMENT], pa.timestamp("us", PARIS)), "timestamptz", [MOMENT.replace(tzinfo=UTC)]),
     "zone has no place": (pa.array([MOMENT], pa.timestamp("us", PARIS)), "timestamp", [REJECT]),
     "utc without zone": (pa.array([MOMENT], pa.timestamp("us", "UTC")), "timestamp", [MOMENT]),
-    "time": (pa.array([time(1, 2, 3, 4)]), "time", ["01:02:03.000004"]),
-    "duration": (pa.array([timedelta(days=1, microseconds=5)]), "interval", ["86400000005 microseconds"]),
+    "time": (pa.array([time(1, 2, 3, 4)]), "time", [time(1, 2, 3, 4)]),
+    "duration": (pa.array([timedelta(days=1, microseconds=5)]), "interval", ["24:00:00.000005"]),
     "binary": (pa.array([b"\x00\xff"]), "bytea", [b"\x00\xff"]),
     "uuid": (pa.array([uuid.UUID(int=5).bytes, b"short"], pa.binary()), "uuid", [uuid.UUID(int=5).bytes, REJECT]),
     "fixed uuid": (pa.array([uuid.UUID(int=5).bytes], pa.binary(16)), "uuid", [uuid.UUID(int=5).bytes]),
@@ -233,6 +233,7 @@ VALUES = {
     "struct into json": (pa.array([{"a": 1, "b": [1.5, None], "c": "é"}]), "jsonb", ['{"a":1,"b":[1.5,null],"c":"é"}']),
     "list into json": (pa.array([["x", '"']]), "json", ['["x","\\""]']),
     "list into array": (pa.array([["x", None, 'a"\\'], []]), "_text", ['{"x",NULL,"a\\"\\\\"}', "{}"]),
+    "large list": (pa.array([["x", "yz"], None], pa.large_list(pa.large_string())), "_text", ['{"x","yz"}', None]),
     "map into json": (
         pa.array([[("k", 1)], None, [("é", None), ('"', 2**60)], []], pa.map_(pa.string(), pa.int64())),
         "jsonb",

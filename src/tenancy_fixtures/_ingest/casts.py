@@ -10,6 +10,8 @@ What PostgreSQL accepts and these refuse, on purpose:
 - ``date`` and ``timestamp``: everything but ISO 8601 with four-digit years (``infinity``, ``epoch``, ``now``, BC, month
   names, ``2020-1-1``, ``20200101``), a time in a ``date``, hour 24, second 60, seconds in an offset, more digits of a second than
   the column keeps, and in ``timestamp`` an offset other than 0, which PostgreSQL would drop;
+- ``time``: everything but ``HH:MM`` and ``HH:MM:SS`` with at most as many digits of a second as the column keeps, hour 24 and
+  second 60 too;
 - ``bytea``: everything but ``\x`` and pairs of hexadecimal digits;
 - ``varchar(n)``: more than n characters even if the rest is blanks, which PostgreSQL would cut; ``name`` over 63 bytes likewise;
 - ``json`` and ``jsonb``: nested deeper than Python's recursion limit (about a thousand levels); ``jsonb``: numbers beyond
@@ -41,6 +43,7 @@ _TIMESTAMP = (
     r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]*))?)?"
     r" ?(?:[Zz]|(?P<sign>[+-])(?P<off_hour>[0-9]{2})(?::?(?P<off_minute>[0-9]{2}))?)?)?$"
 )
+_TIME = r"^(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]*))?)?$"
 _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"
 _WORD = "nan|[+-]?inf(?:inity)?"
 _NUMERIC = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?$"
@@ -91,7 +94,10 @@ def _whole_number(text: str) -> str | None:
     """The digits of a number that is whole; ``None`` where it is not, or far beyond any integer."""
     if not re.fullmatch(_NUMERIC, text, re.ASCII):
         return None
-    number = Decimal(text)
+    try:
+        number = Decimal(text)
+    except InvalidOperation:  # an exponent of twenty digits
+        return None
     return str(int(number)) if abs(number.adjusted()) < _INTEGER_DIGITS and number == number.to_integral_value() else None
 
 
@@ -224,6 +230,20 @@ def _moment(digits: int, *, zone: bool) -> pl.Expr:
 
 def _small(name: str) -> pl.Expr:
     return pl.col(name).cast(pl.Int64, strict=False).fill_null(0)
+
+
+def to_time(digits: int) -> Convert:
+    """``HH:MM`` or ``HH:MM:SS``, with at most ``digits`` digits of a second."""
+
+    def convert(text: pl.Series) -> pl.Series:
+        parts = text.str.extract_groups(_TIME).struct.unnest()
+        fraction = pl.col("fraction").str.strip_chars_end("0").fill_null("")
+        hour, minute, second = (_small(name) for name in ("hour", "minute", "second"))
+        sound = pl.col("hour").is_not_null() & (hour < _HOURS) & (minute < _SIXTY) & (second < _SIXTY) & (fraction.str.len_bytes() <= digits)
+        nanos = ((hour * 60 + minute) * 60 + second) * 1_000_000_000 + fraction.str.pad_end(9, "0").str.slice(0, 9).cast(pl.Int64, strict=False)
+        return parts.select(pl.when(sound).then(nanos).cast(pl.Time).alias("time"))["time"]
+
+    return trimmed(convert)
 
 
 def to_numeric(precision: int | None, scale: int | None) -> Convert:

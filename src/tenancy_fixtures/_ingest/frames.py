@@ -10,7 +10,7 @@ import polars as pl
 
 from .._shapes import Reject
 from .checks import find_broken
-from .typed import as_text, convert_typed
+from .texts import as_text
 from .uuids import UuidMaker, hyphenated
 
 if TYPE_CHECKING:
@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
     import pyarrow as pa
 
+    from .._pack_models import Join
     from .mapping import ColumnPlan, Input, Plan, TargetPlan
     from .readers import Header, RawFrame
+    from .steps import CompiledStep
 
 # Derived keys remembered from frame to frame: the artists of a large catalogue, in some 15 MB.
 REMEMBERED_KEYS = 65_536
@@ -125,6 +127,8 @@ class _Work:
         self._uuids = uuids
         self._texts: dict[Input, pl.Series] = {}
         self._values: dict[object, pl.Series] = {}
+        self._whole: dict[object, pl.Series] = {}
+        self._lost: dict[object, pl.Series] = {}
         self._bad: pl.Series | None = None
         self._rejects: dict[Reject, None] = {}
 
@@ -152,42 +156,76 @@ class _Work:
     def _column(self, column: ColumnPlan) -> pl.Series:
         if column.const is not None:
             return column.const.new_from_index(0, self._raw.cells.height)
-        texts = [self._text(item) for item in column.inputs]
+        if column.same not in self._values:
+            self._values[column.same] = self._made(column)
         if column.required:
             self._require(column)
-        key = (column.inputs, column.uuid_kind, column.type)
-        if key not in self._values:
-            self._values[key] = self._cast(column, texts[0]) if column.uuid_kind is None else self._uuid(column, texts)
-        return self._values[key]
+        return self._values[column.same]
+
+    def _made(self, column: ColumnPlan) -> pl.Series:
+        if column.provenance is not None:
+            return self._cast(column, self._provenance(column.provenance))
+        texts = [self._text(item) for item in column.inputs]
+        if column.uuid_kind is not None:
+            return self._uuid(column, texts)
+        return self._cast(column, texts[0] if column.join is None else self._joined(column, column.join, texts))
 
     def _cast(self, column: ColumnPlan, text: pl.Series) -> pl.Series:
-        if text.dtype != pl.String:
-            values = convert_typed(text, column.cast, column.type)
-        elif self._raw.by_record and column.cast.whole is not None:
-            values = column.cast.whole(text)
-        else:
-            values = column.cast.convert(text)
+        values = column.cast.read(text, json=self._raw.by_record)
         if values.null_count() > text.null_count():
             self._note(values.is_null() & text.is_not_null(), column.cast.rule, column.label(self._header), f"expected {column.cast.expects}")
         return values
 
     def _uuid(self, column: ColumnPlan, texts: list[pl.Series]) -> pl.Series:
-        ids = self._uuids.make(str(column.uuid_kind), [as_text(text) for text in texts])
+        labels = [item.found(self._header) for item in column.inputs]
+        ids = self._uuids.make(str(column.uuid_kind), [self._as_text(text, label) for text, label in zip(texts, labels)])
         return ids if column.type == "uuid" or column.cast.kind != "text" else self._cast(column, hyphenated(ids))
 
+    def _provenance(self, what: str) -> pl.Series:
+        return self._raw.numbers if what == "record" else pl.Series([self._source]).new_from_index(0, self._raw.cells.height)
+
+    def _joined(self, column: ColumnPlan, join: Join, texts: list[pl.Series]) -> pl.Series:
+        labels = [item.found(self._header) for item in column.inputs]
+        parts = [self._as_text(text, label) for text, label in zip(texts, labels)]
+        joined = pl.select(pl.concat_str(parts, separator=join.separator, ignore_nulls=join.skip_nulls)).to_series()
+        if join.skip_nulls:
+            # Nothing at all is no value, and not an empty text.
+            nothing = pl.select(pl.all_horizontal([part.is_null() for part in parts])).to_series()
+            joined = pl.select(pl.when(~nothing).then(joined)).to_series()
+        self._whole[column.same] = text = self._after(column.steps, joined, column.label(self._header), column.same)
+        return text
+
     def _text(self, item: Input) -> pl.Series:
-        """The cells of an input with null for its null texts, after its pattern."""
+        """The cells of an input with null for its null texts, after its pattern and its steps."""
         if item not in self._texts:
-            text = self._cells(item)
+            text, label = self._cells(item), item.found(self._header)
             if item.extract is not None:
-                whole = as_text(text)
+                whole = self._as_text(text, label)
                 text = whole.str.extract(item.extract, 1)
                 if text.null_count() > whole.null_count():
-                    self._note(
-                        text.is_null() & whole.is_not_null(), "pattern", item.found(self._header), f"expected text that matches {item.extract}"
-                    )
-            self._texts[item] = text
+                    self._lose(item, text.is_null() & whole.is_not_null(), "pattern", label, f"expected text that matches {item.extract}")
+            self._texts[item] = self._after(item.steps, self._as_text(text, label), label, item) if item.steps else text
         return self._texts[item]
+
+    def _after(self, steps: Sequence[CompiledStep], text: pl.Series, label: str | None, owner: object) -> pl.Series:
+        """The text after all steps; records whose text one of them cannot take are noted, and are no records without a value."""
+        for step in steps:
+            before, text = text, step.convert(text)
+            faults = step.faults(before, text)
+            if faults is not None and faults.any():
+                self._lose(owner, faults, step.rule, label, f"expected {step.expects}")
+        return text
+
+    def _lose(self, owner: object, faults: pl.Series, rule: str, label: str | None, message: str) -> None:
+        """Note faults, so that nobody calls them records without a value later."""
+        self._note(faults, rule, label, message)
+        self._lost[owner] = faults if owner not in self._lost else self._lost[owner] | faults
+
+    def _as_text(self, values: pl.Series, label: str | None) -> pl.Series:
+        text = as_text(values)
+        if text.null_count() > values.null_count():
+            self._note(text.is_null() & values.is_not_null(), "type", label, "expected a value that can be written as text")
+        return text
 
     def _cells(self, item: Input) -> pl.Series:
         names = [name for name in item.names if name in self._positions]
@@ -201,16 +239,25 @@ class _Work:
         return cells
 
     def _without_nulls(self, item: Input, cells: pl.Series) -> pl.Series:
-        if not item.nulls or cells.dtype != pl.String:
+        # Only text and bytes can be written as an empty text.
+        nulls = item.nulls if cells.dtype in (pl.String, pl.Binary) else [text for text in item.nulls if text]
+        if not nulls:
             return cells
-        empty = cells == item.nulls[0] if len(item.nulls) == 1 else cells.is_in(list(item.nulls))
-        return cells if not empty.any() else pl.select(pl.when(~empty).then(cells)).to_series()
+        text = as_text(cells)
+        empty = text == nulls[0] if len(nulls) == 1 else text.is_in(list(nulls))
+        return cells if not empty.any() else pl.select(pl.when(~empty.fill_null(value=False)).then(cells)).to_series()
 
     def _require(self, column: ColumnPlan) -> None:
-        for item in column.inputs:
-            cells = self._cells(item)
-            if cells.null_count():
-                self._note(cells.is_null(), "not_null", item.found(self._header) or str(item), "expected a value")
+        if column.join is not None:
+            self._require_value(self._whole[column.same], column.same, column.label(self._header))
+        for item in column.inputs if column.join is None else ():
+            value = self._text(item) if item.steps else self._cells(item)
+            self._require_value(value, item, item.found(self._header) or str(item))
+
+    def _require_value(self, values: pl.Series, owner: object, label: str) -> None:
+        if values.null_count():
+            lost = self._lost.get(owner)
+            self._note(values.is_null() if lost is None else values.is_null() & ~lost, "not_null", label, "expected a value")
 
     def _note(self, mask: pl.Series, rule: str, column: str | None, message: str) -> None:
         self.leave_out(mask)

@@ -14,12 +14,13 @@ import pyarrow as pa
 from ..exceptions import ColumnMissing, PackInvalid, SourceMalformed
 from .checks import Check, compile_rule, require_pattern
 from .readers import Field
+from .steps import CompiledStep, as_written, compile_steps
 from .types import Cast, cast_for
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from .._pack_models import ColumnMapping, Dataset, Target
+    from .._pack_models import ColumnMapping, Dataset, Join, Target
     from .._shapes import Column, Table
     from .readers import Header
 
@@ -29,11 +30,12 @@ _DELIMITERS = {"semicolon": ";", "tabulator": "\t", "vertical bar": "|", "comma"
 
 @dataclass(frozen=True)
 class Input:
-    """A source column as a mapping reads it: the first of ``names`` that is there, its null texts, its pattern."""
+    """A source column as a mapping reads it: the first of ``names`` that is there, its null texts, its pattern, its steps."""
 
     names: tuple[str, ...]
     nulls: tuple[str, ...]
     extract: str | None = None
+    steps: tuple[CompiledStep, ...] = ()
 
     def found(self, header: Header) -> str | None:
         """The column of that header, if it has one."""
@@ -45,9 +47,9 @@ class Input:
 
 @dataclass(frozen=True)
 class ColumnPlan:
-    """How one target column is made: of one input, of a uuid of several, or of a constant.
+    """How one target column is made: of one input, of several joined or as a uuid, of a constant, or of where the record stood.
 
-    ``required`` columns reject a record that has no value for them.
+    ``required`` columns reject a record that has no value for them. ``steps`` are those of the joined text.
     """
 
     name: str
@@ -57,6 +59,15 @@ class ColumnPlan:
     required: bool
     uuid_kind: str | None = None
     const: pl.Series | None = None
+    join: Join | None = None
+    steps: tuple[CompiledStep, ...] = ()
+    provenance: str | None = None
+
+    @property
+    def same(self) -> tuple[object, ...]:
+        """What columns with the same values have in common."""
+        joined = self.join and (self.join.separator, self.join.skip_nulls)
+        return self.inputs, self.uuid_kind, self.type, joined, self.steps, self.provenance
 
     def label(self, header: Header) -> str:
         """What rejects call the column: the source's name for it, where it comes from there."""
@@ -107,6 +118,8 @@ def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]
 
 
 def _kind(column: Column | None, mapping: ColumnMapping) -> str:
+    if mapping.steps or mapping.join is not None:
+        return "exact"
     if column is None or mapping.extract is not None or mapping.uuid is not None:
         return "text"
     if column.type.name == "bool":
@@ -178,9 +191,12 @@ def _require_complete(dataset: Dataset, table: Table, columns: list[ColumnPlan])
 
 def _inputs(mapping: ColumnMapping) -> tuple[Input, ...]:
     nulls = tuple(mapping.nulls)
+    if mapping.join is not None:
+        return tuple(Input(tuple(part.split("|")), nulls, mapping.extract) for part in mapping.join.columns)
+    steps = compile_steps(mapping.steps, "|".join(mapping.source or mapping.uuid or ()))
     if mapping.source is not None:
-        return (Input(tuple(mapping.source), nulls, mapping.extract),)
-    return tuple(Input(tuple(part.split("|")), nulls, mapping.extract) for part in mapping.uuid or ())
+        return (Input(tuple(mapping.source), nulls, mapping.extract, steps),)
+    return tuple(Input(tuple(part.split("|")), nulls, mapping.extract, steps) for part in mapping.uuid or ())
 
 
 def _require_inputs(dataset: Dataset, tables: Mapping[str, Table], headers: Mapping[str, Header]) -> None:
@@ -243,11 +259,13 @@ def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, r
         if column.type.name != "uuid" and (cast.kind != "text" or column.type.labels):
             raise PackInvalid(f"{target.table}.{column.name} cannot hold a uuid", table=target.table, column_name=column.name)
     const = None if mapping.const is None else _constant(target, column, mapping, cast)
-    return ColumnPlan(column.name, column.type.declared, cast, _inputs(mapping), required, kind, const)
+    steps = () if mapping.join is None else compile_steps(mapping.steps, f"{target.table}.{column.name}")
+    facts = {"join": mapping.join, "steps": steps, "provenance": mapping.provenance}
+    return ColumnPlan(column.name, column.type.declared, cast, _inputs(mapping), required, kind, const, **facts)  # type: ignore[arg-type]
 
 
 def _constant(target: Target, column: Column, mapping: ColumnMapping, cast: Cast) -> pl.Series:
-    text = str(mapping.const).lower() if isinstance(mapping.const, bool) else str(mapping.const)
+    text = as_written(mapping.const)
     value = cast.convert(pl.Series([text], dtype=pl.String))
     if value.null_count() or "\x00" in text:
         message = f"the constant of {target.table}.{column.name} is not {cast.expects}"

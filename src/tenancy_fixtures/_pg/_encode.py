@@ -27,13 +27,14 @@ TRAILER = b"\xff\xff"
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name", "json", "citext"})
 
 _FIXED = {
-    "bool": ("bool_", "BooleanEncoderBuilder"),
+    "bool": ("bool", "BooleanEncoderBuilder"),
     "int2": ("int16", "Int16EncoderBuilder"),
     "int4": ("int32", "Int32EncoderBuilder"),
     "int8": ("int64", "Int64EncoderBuilder"),
     "float4": ("float32", "Float32EncoderBuilder"),
     "float8": ("float64", "Float64EncoderBuilder"),
     "date": ("date32", "Date32EncoderBuilder"),
+    "time": ("time64[us]", "Time64MicrosecondEncoderBuilder"),
     "bytea": ("large_binary", "LargeBinaryEncoderBuilder"),
     "uuid": ("large_binary", "LargeBinaryEncoderBuilder"),
     "jsonb": ("large_string", "LargeStringEncoderBuilder"),
@@ -140,7 +141,7 @@ def _wire(column: Column, as_text: bool) -> Wire:
     if kind.name not in _FIXED:
         raise TenancyError(f"column {column.name!r} is of type {kind.declared}, which travels as text only", column_name=column.name)
     arrow, encoder = _FIXED[kind.name]
-    return Wire(column.name, getattr(pa, arrow)(), encoder, json=kind.name == "jsonb")
+    return Wire(column.name, pa.type_for_alias(arrow), encoder, json=kind.name == "jsonb")
 
 
 def _encoder(wire: Wire) -> Any:

@@ -53,7 +53,10 @@ LEFT JOIN LATERAL (
             'declared', format_type(a.atttypid, a.atttypmod),
             'category', type.typcategory,
             'length', CASE WHEN type.typname IN ('varchar', 'bpchar') AND m.typmod > 4 THEN m.typmod - 4 END,
-            'precision', CASE WHEN type.typname = 'numeric' AND m.typmod > 4 THEN ((m.typmod - 4) >> 16) & 65535 END,
+            'precision', CASE
+                WHEN type.typname = 'numeric' AND m.typmod > 4 THEN ((m.typmod - 4) >> 16) & 65535
+                WHEN type.typname IN ('timestamp', 'timestamptz', 'time', 'timetz') AND m.typmod >= 0 THEN m.typmod
+            END,
             -- Eleven bits with a sign since PostgreSQL 15: a scale may be negative.
             'scale', CASE WHEN type.typname = 'numeric' AND m.typmod > 4 THEN (((m.typmod - 4) & 2047) # 1024) - 1024 END,
             'element', element.typname,
