@@ -12,9 +12,9 @@ from ._ingest import content_digest, open_sources, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
 from ._pg.remove import open_remover
-from ._shapes import DatasetReport, TableReport, dataset_report
+from ._shapes import DatasetReport, ForeignKey, TableReport, dataset_report
 from .constants import LATE_INDEX_BYTES, MAX_LISTED_REJECTS
-from .exceptions import DataRejected, RowsLost, TenancyError
+from .exceptions import DataRejected, PackInvalid, RowsLost, TenancyError
 from .utils import FixtureUtils, ValidationUtils
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     from ._fixture import FixtureContext
     from ._ingest import FileSource, Frame, FrameStream, Place
-    from ._pack_models import Dataset, Target
+    from ._pack_models import Dataset, Reference, Target
     from ._reject_log import Budget, RejectTally
     from ._shapes import Table
 
@@ -45,6 +45,7 @@ class DatasetLoad:
         self.dataset = dataset
         self.budget = budget
         self._tables = {target.table: tables[target.table] for target in dataset.targets}
+        self._references = {target.table: declared_references(dataset, target, tables) for target in dataset.targets}
         self.report = DatasetReport(dataset.name, "")
         self.tally = tally
         self.writers: list[TableWriter] = []
@@ -108,6 +109,8 @@ class DatasetLoad:
         facts: dict[str, Any] = {"text_columns": stream.text_columns[target.table], "batch_size": self._context.settings.batch_size}
         facts.update(late_indexes=large and self._bare, as_owner=lambda: transaction.acting_as("migrator"), locate=stream.locate)
         facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run)
+        if self._context.settings.data_validation:
+            facts["references"] = self._references[target.table]
         columns = stream.schemas[target.table].names
         return await open_writer(transaction.connection, self._tables[target.table], columns, target.key, **facts)
 
@@ -285,6 +288,26 @@ class DatasetLoad:
                 rows = frame.targets[target.table]
                 await remover.write(rows.table, rows.record_numbers)
         return await remover.finish()
+
+
+def declared_references(dataset: Dataset, target: Target, tables: Mapping[str, Table]) -> tuple[ForeignKey, ...]:
+    """What the target's ``references`` rules say, in the form of foreign keys.
+
+    :raises PackInvalid: the other table or a column is not there, or its type is another.
+    """
+    rules = [(rule, rule.references) for rule in target.rules if rule.references is not None and target.table in tables]
+    return tuple(_declared(dataset, tables[target.table], rule.names, there, tables) for rule, there in rules)
+
+
+def _declared(dataset: Dataset, here: Table, names: Sequence[str], there: Reference, tables: Mapping[str, Table]) -> ForeignKey:
+    other = tables.get(there.table)
+    for name, theirs in zip(names, there.columns):
+        ours, column = here.column(name), other and other.column(theirs)
+        if ours is None or not column or (ours.type.name, ours.type.category) != (column.type.name, column.type.category):
+            message = f"dataset {dataset.name}: {here.name}.{name} cannot refer to {there.table}.{theirs}"
+            hint = "The column must be there, and of the same type."
+            raise PackInvalid(message, table=here.name, column_name=name, hint=hint)
+    return ForeignKey("", here.schema, here.name, tuple(names), here.schema, there.table, tuple(there.columns), "")
 
 
 def _encode(writer: TableWriter, frame: Frame, table: str) -> EncodedFrame:

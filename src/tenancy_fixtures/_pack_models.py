@@ -109,21 +109,51 @@ class ColumnMapping(Model):
         return self
 
 
-class Rule(Model):
-    """What a value of ``column`` (a target column) must be. Null passes every rule but ``not_null``."""
+class Reference(Model):
+    """Columns of another table of the tenant that must hold the values."""
 
-    column: str
-    rule: Literal["not_null", "range", "length", "pattern", "one_of"]
+    table: str = Field(pattern=IDENTIFIER)
+    columns: List[str] = Field(min_length=1)
+
+
+class Rule(Model):
+    """What the values of ``column``, or of ``columns`` together, must be: target columns.
+
+    Null passes every rule but ``not_null``, and so does a record for which ``when`` is not true.
+    """
+
+    rule: Literal["not_null", "range", "length", "pattern", "one_of", "unique", "references", "expression"]
+    column: Optional[str] = None
+    columns: Optional[List[str]] = Field(None, min_length=1, description="For `unique` and `references`: several columns together.")
     min: Optional[float] = None
     max: Optional[float] = None
     pattern: Optional[str] = None
     values: Optional[List[Union[int, float, str]]] = None
+    references: Optional[Reference] = Field(None, description="For `references`: where the values must be when the load is complete.")
+    expression: Optional[str] = Field(None, description="For `expression`: a condition over the target's columns, in SQL.")
+    when: Optional[str] = Field(None, description="The rule holds for records for which this condition is true.")
+
+    @property
+    def names(self) -> List[str]:
+        """The columns that the rule names; an expression names its own."""
+        return [self.column] if self.column is not None else list(self.columns or ())
 
     @model_validator(mode="after")
     def _complete(self) -> Rule:
-        needs = {"range": ("min", "max"), "length": ("min", "max"), "pattern": ("pattern",), "one_of": ("values",)}.get(self.rule, ())
-        if needs and all(getattr(self, name) is None for name in needs):
-            raise ValueError(f"a {self.rule} rule needs {' or '.join(needs)}")
+        needs = {"range": ("min", "max"), "length": ("min", "max"), "pattern": ("pattern",), "one_of": ("values",)}
+        needs.update(references=("references",), expression=("expression",))
+        wanted = needs.get(self.rule, ())
+        if wanted and all(getattr(self, name) is None for name in wanted):
+            raise ValueError(f"a {self.rule} rule needs {' or '.join(wanted)}")
+        several = self.rule in ("unique", "references")
+        if (self.columns is not None and not several) or (self.column is not None and (self.columns is not None or self.rule == "expression")):
+            raise ValueError("a rule names one column; unique and references may name columns instead, and expression names none")
+        if not self.names and self.rule != "expression":
+            raise ValueError(f"a {self.rule} rule needs column{' or columns' if several else ''}")
+        if self.references is not None and (self.rule != "references" or len(self.references.columns) != len(self.names)):
+            raise ValueError("references names as many columns of the other table as the rule names here")
+        if self.when is not None and self.rule in ("not_null", "unique", "references"):
+            raise ValueError(f"a {self.rule} rule holds for all records: it takes no when")
         return self
 
 
@@ -140,9 +170,11 @@ class Target(Model):
 
     @model_validator(mode="after")
     def _known_columns(self) -> Target:
-        unknown = [name for name in [*self.key, *(rule.column for rule in self.rules)] if name not in self.columns]
+        unknown = [name for name in [*self.key, *(name for rule in self.rules for name in rule.names)] if name not in self.columns]
         if unknown:
             raise ValueError(f"not among the columns of {self.table}: {', '.join(sorted(set(unknown)))}")
+        if self.derived and any(rule.rule == "unique" for rule in self.rules):
+            raise ValueError(f"the same rows of {self.table} come again and again, since it is derived: nothing in them is unique")
         return self
 
 

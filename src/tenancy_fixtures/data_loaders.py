@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from ._dataset_load import DatasetLoad
     from ._pack_models import Dataset
-    from ._shapes import DatasetReport, Table
+    from ._shapes import DatasetReport, ForeignKey, Table
     from .packs import Pack
 
 
@@ -128,9 +128,10 @@ class DataLoader(BaseFixture):
 
     def _groups(self, context: FixtureContext, tables: Mapping[str, Table], spool: Spool) -> list[list[DatasetLoad]]:
         """The loads in order of references between the tables that they fill; those in a circle are one group."""
-        from ._dataset_load import DatasetLoad
+        from ._dataset_load import DatasetLoad, declared_references
 
-        order = table_order(tables)
+        declared = [key for item in self._chosen(context.pack) for target in item.targets for key in declared_references(item, target, tables)]
+        order = table_order(_with_references(tables, declared))
         position = {name: number for number, name in enumerate(order.names)}
         circle = {name: members[0] for members in order.cycles for name in members}
         groups: dict[str, list[DatasetLoad]] = {}
@@ -190,3 +191,10 @@ class SpotifyDataLoader(DataLoader):
 
 
 __all__ = ["DataLoader", "SpotifyDataLoader"]
+
+
+def _with_references(tables: Mapping[str, Table], declared: Sequence[ForeignKey]) -> dict[str, Table]:
+    """The tables as if they had the declared references too: it is the order of the load that counts them."""
+    return {
+        name: replace(table, foreign_keys=(*table.foreign_keys, *(key for key in declared if key.table == name))) for name, table in tables.items()
+    }

@@ -3,32 +3,60 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
 from ..exceptions import PackInvalid
 from .casts import BLANKS
+from .expressions import comparable, compile_condition
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from .._pack_models import Rule
     from .types import Cast
 
 _LISTED = 12  # values of a one_of rule that a message names
 _FITTING = {"range": ("number",), "length": ("text",), "pattern": ("text",), "one_of": ("number", "text")}
+# What ``compile_rules`` makes a check of; not_null is seen to earlier, unique over all frames, references by the database.
+_OF_A_ROW = ("range", "length", "pattern", "one_of", "expression")
 
 
 @dataclass(frozen=True)
 class Check:
-    """One rule: ``broken`` is true where the value of the target column breaks it, and never for null."""
+    """One rule: ``broken`` is true where the values of the target columns break it, and never for null.
+
+    ``conditional`` checks, and every ``when``, read rows that went through :func:`.expressions.comparable`.
+    """
 
     broken: pl.Expr
-    column: str
+    columns: tuple[str, ...]
     rule: str
     message: str
+    conditional: bool = False
+    when: pl.Expr | None = None
+
+
+def compile_rules(rules: Sequence[Rule], columns: Mapping[str, Cast]) -> tuple[Check, ...]:
+    """The checks of the rules of a target; ``columns`` are its mapped columns. A rule for another is left out.
+
+    :raises PackInvalid: a rule does not fit its column's type, a pattern is none, or a condition is none.
+    """
+    return tuple(_compile(rule, columns) for rule in rules if rule.rule in _OF_A_ROW and all(name in columns for name in rule.names))
+
+
+def _compile(rule: Rule, columns: Mapping[str, Cast]) -> Check:
+    if rule.rule == "expression":
+        holds, names = compile_condition(str(rule.expression), columns, "an expression rule")
+        check = Check(~holds, names, "expression", f"expected {rule.expression}", conditional=True)
+    else:
+        check = compile_rule(rule, columns[str(rule.column)])
+    if rule.when is not None:
+        when, _ = compile_condition(rule.when, columns, f"when of a {rule.rule} rule")
+        check = replace(check, when=when, message=f"{check.message} when {rule.when}")
+    return replace(check, broken=check.broken.fill_null(value=False))
 
 
 def compile_rule(rule: Rule, cast: Cast) -> Check:
@@ -39,21 +67,31 @@ def compile_rule(rule: Rule, cast: Cast) -> Check:
 
     :raises PackInvalid: the rule does not fit the column's type, or its pattern is none.
     """
-    if rule.rule != "not_null" and cast.kind not in _FITTING[rule.rule] and not (cast.as_text and rule.rule in ("length", "pattern")):
-        raise PackInvalid(
-            f"a {rule.rule} rule does not fit the type of {rule.column}", column_name=rule.column, hint="See which rules fit which types."
-        )
+    column = str(rule.column)
+    if cast.kind not in _FITTING[rule.rule] and not (cast.as_text and rule.rule in ("length", "pattern")):
+        raise PackInvalid(f"a {rule.rule} rule does not fit the type of {column}", column_name=column, hint="See which rules fit which types.")
     make = {"range": _range, "length": _length, "pattern": _pattern, "one_of": _one_of}[rule.rule]
     broken, message = make(rule, cast)
-    return Check(broken.fill_null(value=False), rule.column, rule.rule, f"expected {message}")
+    return Check(broken.fill_null(value=False), (column,), rule.rule, f"expected {message}")
 
 
-def find_broken(frame: pl.DataFrame, checks: Sequence[Check]) -> list[tuple[pl.Series, Check]]:
+def find_broken(frame: pl.DataFrame, checks: Sequence[Check], columns: Mapping[str, Cast]) -> list[tuple[pl.Series, Check]]:
     """The checks that some row breaks, each with its mask."""
     if not checks:
         return []
-    masks = frame.select(check.broken.alias(str(position)) for position, check in enumerate(checks))
-    return [(mask, check) for mask, check in zip(masks.get_columns(), checks) if mask.any()]
+    masks = frame.select(check.broken.alias(str(position)) for position, check in enumerate(checks) if not check.conditional)
+    found = {int(mask.name): mask for mask in masks.get_columns()}
+    if len(found) < len(checks) or any(check.when is not None for check in checks):
+        found.update(_conditional(comparable(frame, columns), checks, found))
+    return [(found[position], check) for position, check in enumerate(checks) if found[position].any()]
+
+
+def _conditional(rows: pl.DataFrame, checks: Sequence[Check], found: Mapping[int, pl.Series]) -> dict[int, pl.Series]:
+    masks = {}
+    for position, check in enumerate(checks):
+        mask = rows.select(check.broken.alias("broken"))["broken"] if check.conditional else found[position]
+        masks[position] = mask if check.when is None else mask & rows.select(check.when.fill_null(value=False).alias("when"))["when"]
+    return masks
 
 
 def require_pattern(pattern: str, column: str, *, group: bool = False) -> None:
@@ -70,7 +108,7 @@ def require_pattern(pattern: str, column: str, *, group: bool = False) -> None:
 
 
 def _range(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
-    value, whole = _number(rule.column, cast), cast.integral
+    value, whole = _number(str(rule.column), cast), cast.integral
     broken = pl.lit(value=False) if whole else value.is_nan()
     if rule.min is not None:
         broken = broken | (value < (_whole(rule.min, math.ceil) if whole else rule.min))
@@ -80,7 +118,7 @@ def _range(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
 
 
 def _length(rule: Rule, _: Cast) -> tuple[pl.Expr, str]:
-    length = pl.col(rule.column).str.len_chars().cast(pl.Int64)
+    length = pl.col(str(rule.column)).str.len_chars().cast(pl.Int64)
     broken = pl.lit(value=False)
     if rule.min is not None:
         broken = broken | (length < rule.min)
@@ -91,8 +129,8 @@ def _length(rule: Rule, _: Cast) -> tuple[pl.Expr, str]:
 
 def _pattern(rule: Rule, _: Cast) -> tuple[pl.Expr, str]:
     pattern = str(rule.pattern)
-    require_pattern(pattern, rule.column)
-    return ~pl.col(rule.column).str.contains(pattern), f"text that matches {pattern}"
+    require_pattern(pattern, str(rule.column))
+    return ~pl.col(str(rule.column)).str.contains(pattern), f"text that matches {pattern}"
 
 
 def _one_of(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
@@ -100,11 +138,11 @@ def _one_of(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
     more = f" or {len(values) - _LISTED} more" if len(values) > _LISTED else ""
     message = f"one of {', '.join(map(str, values[:_LISTED]))}{more}"
     if cast.kind == "text":
-        return ~pl.col(rule.column).is_in([str(value) for value in values]), message
+        return ~pl.col(str(rule.column)).is_in([str(value) for value in values]), message
     strange = [value for value in values if isinstance(value, str)]
     if strange:
         raise PackInvalid(f"a one_of rule of {rule.column} lists text, and the column holds numbers", column_name=rule.column)
-    value = _number(rule.column, cast)
+    value = _number(str(rule.column), cast)
     equal = [value == number for number in values]
     return ~pl.any_horizontal(equal) if equal else pl.lit(value=True), message
 

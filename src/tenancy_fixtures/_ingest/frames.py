@@ -11,6 +11,7 @@ import polars as pl
 from .._shapes import Reject
 from .checks import find_broken
 from .texts import as_text
+from .uniques import Seen, hashes_of, repeated
 from .uuids import UuidMaker, hyphenated
 
 if TYPE_CHECKING:
@@ -73,6 +74,7 @@ class Converter:
     left_out: Sequence[int] = ()
     _uuids: UuidMaker = field(default_factory=UuidMaker)
     _derived: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
+    _seen: dict[tuple[str, tuple[str, ...]], Seen] = field(default_factory=dict)
     _schemas: dict[str, pa.Schema] = field(default_factory=dict)
 
     def apply(self, raw: RawFrame, *, source: str, header: Header, offset: int = 0) -> Frame:
@@ -82,6 +84,7 @@ class Converter:
         numbers = raw.numbers + offset
         if self.left_out and len(numbers):
             work.leave_out(numbers.is_in(self._left_out_between(numbers[0], numbers[-1])))
+        self._refuse_repeated(work, made)
         good = work.good()
         numbers = numbers if good is None else numbers.filter(good)
         ordinals = numbers.to_arrow()
@@ -97,6 +100,19 @@ class Converter:
             targets[target.table] = TargetFrame(target.table, self._as_arrow(target, kept), target.text_columns, ordinals)
         rejects = tuple(sorted([*raw.rejects, *work.rejects], key=lambda reject: reject.record))
         return Frame(source, raw.records, raw.records - len(numbers), rejects, raw.bytes, targets)
+
+    def _refuse_repeated(self, work: _Work, made: Sequence[pl.DataFrame]) -> None:
+        """Rules that look at all frames come last: of a record that is bad anyway, nothing is remembered."""
+        rules = [(target, columns, rows) for target, rows in zip(self.plan.targets, made) for columns in target.uniques]
+        if not rules:
+            return
+        seen = [self._seen.setdefault((target.table, columns), Seen()) for target, columns, _ in rules]
+        hashes = [hashes_of(rows.select(columns)) for _, columns, rows in rules]
+        for (target, columns, _), mask in zip(rules, repeated(hashes, seen, work.good())):
+            work.refuse_repeated(target, columns, mask)
+        good = work.good()
+        for book, values in zip(seen, hashes):
+            book.add((values if good is None else values.filter(good)).drop_nulls())
 
     def _left_out_between(self, first: int, last: int) -> list[int]:
         return list(self.left_out[bisect_left(self.left_out, first) : bisect_right(self.left_out, last)])
@@ -148,10 +164,18 @@ class _Work:
     def make(self, target: TargetPlan) -> pl.DataFrame:
         """The rows of one target, faulty ones included; their faults are noted."""
         rows = pl.DataFrame([self._column(column).alias(column.name) for column in target.columns])
-        labels = {column.name: column.label(self._header) for column in target.columns}
-        for mask, check in find_broken(rows, target.checks):
-            self._note(mask, check.rule, labels[check.column], check.message)
+        for mask, check in find_broken(rows, target.checks, target.casts):
+            self._note(mask, check.rule, self._label(target, check.columns), check.message)
         return rows
+
+    def refuse_repeated(self, target: TargetPlan, columns: tuple[str, ...], mask: pl.Series) -> None:
+        """Note the rows whose values in these columns a good one before has."""
+        if mask.any():
+            self._note(mask, "unique", self._label(target, columns), "expected a value that no record before has")
+
+    def _label(self, target: TargetPlan, columns: tuple[str, ...]) -> str:
+        labels = {column.name: column.label(self._header) for column in target.columns}
+        return ", ".join(dict.fromkeys(labels[name] for name in columns))
 
     def _column(self, column: ColumnPlan) -> pl.Series:
         if column.const is not None:

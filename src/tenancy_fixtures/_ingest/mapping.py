@@ -6,13 +6,14 @@ Everything that can be wrong with a mapping is found here, before the first reco
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import polars as pl
 import pyarrow as pa
 
 from ..exceptions import ColumnMissing, PackInvalid, SourceMalformed
-from .checks import Check, compile_rule, require_pattern
+from .checks import Check, compile_rules, require_pattern
 from .readers import Field
 from .steps import CompiledStep, as_written, compile_steps
 from .types import Cast, cast_for
@@ -76,13 +77,22 @@ class ColumnPlan:
 
 @dataclass(frozen=True)
 class TargetPlan:
-    """The columns of one target, in the order in which the writer gets them, and its checks."""
+    """The columns of one target, in the order in which the writer gets them, and its checks.
+
+    ``uniques`` are columns whose values, taken together, only one record may have.
+    """
 
     table: str
     columns: tuple[ColumnPlan, ...]
     checks: tuple[Check, ...]
     key: tuple[str, ...] = ()
     derived: bool = False
+    uniques: tuple[tuple[str, ...], ...] = ()
+
+    @cached_property
+    def casts(self) -> dict[str, Cast]:
+        """The cast of each column."""
+        return {column.name: column.cast for column in self.columns}
 
     @property
     def schema(self) -> pa.Schema:
@@ -148,16 +158,16 @@ def compile_dataset(dataset: Dataset, tables: Mapping[str, Table], headers: Mapp
 def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table], headers: Mapping[str, Header], checks: bool) -> TargetPlan:
     table = tables[target.table]
     rules = [rule for rule in target.rules if checks]
-    needed = {rule.column for rule in rules if rule.rule == "not_null"} | set(target.key)
+    needed = {name for rule in rules if rule.rule == "not_null" for name in rule.names} | set(target.key)
     columns = []
     for name, mapping in target.columns.items():
         column = _writable(dataset, table, name)
         if not mapping.optional or len(_lacking(mapping, headers)) < len(headers):
             columns.append(_compile_column(target, column, mapping, required=name in needed or not column.nullable))
     _require_complete(dataset, table, columns)
-    known = {column.name: column for column in columns}
-    compiled = [compile_rule(rule, known[rule.column].cast) for rule in rules if rule.column in known and rule.rule != "not_null"]
-    return TargetPlan(target.table, tuple(columns), tuple(compiled), tuple(target.key), target.derived)
+    known = {column.name: column.cast for column in columns}
+    uniques = tuple(tuple(rule.names) for rule in rules if rule.rule == "unique" and all(name in known for name in rule.names))
+    return TargetPlan(target.table, tuple(columns), compile_rules(rules, known), tuple(target.key), target.derived, uniques)
 
 
 def _writable(dataset: Dataset, table: Table, name: str) -> Column:

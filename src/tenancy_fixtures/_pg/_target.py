@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection, AsyncCursor
 
-    from .._shapes import Column, Table
+    from .._shapes import Column, ForeignKey, Table
 
 # Where a record number leads: the source's name and the record's number in it, from 1.
 Locate = Callable[[int], "tuple[str, int]"]
@@ -42,7 +42,8 @@ class Target:
 
     ``text_columns`` come as text and are cast by the server. ``as_owner`` makes a context in which the connection may do
     DDL on the table; ``locate`` turns a record number into source and record for the list of rejects. ``dataset`` is what
-    errors call the load; ``lasting`` is False where all of it will be taken back.
+    errors call the load; ``lasting`` is False where all of it will be taken back. ``references`` are checked like foreign
+    keys of the table when all rows of the load are there; the table need not have them.
     """
 
     connection: AsyncConnection[Any] = field(repr=False)
@@ -54,6 +55,7 @@ class Target:
     locate: Locate = field(default=no_source, repr=False)
     dataset: str | None = None
     lasting: bool = True
+    references: tuple[ForeignKey, ...] = ()
 
     def __post_init__(self) -> None:
         problem = self._problem()

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
     from psycopg import AsyncConnection
 
-    from .._shapes import Table
+    from .._shapes import ForeignKey, Table
     from ._records import Numbers
     from ._write import Outcome, Way
 
@@ -165,6 +165,7 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     locate: Locate = no_source,
     dataset: str | None = None,
     lasting: bool = True,
+    references: Sequence[ForeignKey] = (),
 ) -> TableWriter:
     """Begin to write ``columns`` of a table; rows with the same ``key`` are the same row.
 
@@ -172,10 +173,11 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     large enough to gain from taking indexes off, which is done only where the table is empty, is an ordinary one without
     row-level security, triggers and rules, and ``as_owner`` may do DDL on it. The table stays locked until the
     transaction ends. ``dataset`` is what errors call the load; ``lasting=False`` says that all of it will be taken back.
+    ``references`` are checked as if they were foreign keys of the table.
 
     :raises PackInvalid: the columns, the key and the table do not go together.
     """
-    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), as_owner, locate, dataset, lasting)
+    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), as_owner, locate, dataset, lasting, tuple(references))
     way = await cancelled_once(_choose(target, late_indexes=late_indexes))
     return TableWriter(way, batch_size)
 
@@ -201,7 +203,17 @@ async def _finish_all(writers: list[TableWriter], books: Sequence[KeyBook]) -> l
     outcomes = [await writer.complete() for writer in writers]
     for book in books:
         await book.settle()
+    await _check_references(peers)
     return [await writer.settle(peers, outcome) for writer, outcome in zip(writers, outcomes)]
+
+
+async def _check_references(ways: Sequence[Way]) -> None:
+    """References that a pack declares, and that the tables may not have."""
+    for way in ways:
+        for key in way.target.references:
+            error = await way.name_missing_reference(key)
+            if error is not None:
+                raise error
 
 
 async def _choose(target: Target, *, late_indexes: bool) -> Way:
