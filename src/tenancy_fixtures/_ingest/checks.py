@@ -109,7 +109,8 @@ def require_pattern(pattern: str, column: str, *, group: bool = False) -> None:
 
 def _range(rule: Rule, cast: Cast) -> tuple[pl.Expr, str]:
     value, whole = _number(str(rule.column), cast), cast.integral
-    broken = pl.lit(value=False) if whole else value.is_nan()
+    # NaN is above every bound.
+    broken = value.is_nan() if rule.max is None and not whole else pl.lit(value=False)
     if rule.min is not None:
         broken = broken | (value < (_whole(rule.min, math.ceil) if whole else rule.min))
     if rule.max is not None:

@@ -121,11 +121,14 @@ class Converter:
         """Which derived rows come for the first time, as far as is remembered; the writer takes out what still comes twice."""
         known = self._derived.setdefault(target.table, set())
         keys = rows.select(target.key)
-        first = keys.select(pl.struct(pl.all()).is_first_distinct()).to_series()
-        mask = [one and key not in known for one, key in zip(first, keys.iter_rows())]
+        values = keys.to_series() if keys.width == 1 else keys.to_struct("key")
+        places = values.is_first_distinct().arg_true()
+        first = keys[places].rows()
+        new = [key not in known for key in first]
         if len(known) < REMEMBERED_KEYS:
-            known.update(key for one, key in zip(mask, keys.iter_rows()) if one)
-        return pl.Series(mask, dtype=pl.Boolean)
+            known.update(first)
+        mask = pl.Series([False]).new_from_index(0, rows.height)
+        return mask.scatter(places.filter(pl.Series(new, dtype=pl.Boolean)), values=True) if any(new) else mask
 
     def _as_arrow(self, target: TargetPlan, rows: pl.DataFrame) -> pa.Table:
         schema = self._schemas.setdefault(target.table, target.schema)
@@ -141,6 +144,7 @@ class _Work:
         self._positions = {name: str(position) for position, name in enumerate(header)}
         self._source = source
         self._uuids = uuids
+        self._found: dict[Input, pl.Series] = {}
         self._texts: dict[Input, pl.Series] = {}
         self._values: dict[object, pl.Series] = {}
         self._whole: dict[object, pl.Series] = {}
@@ -252,6 +256,11 @@ class _Work:
         return text
 
     def _cells(self, item: Input) -> pl.Series:
+        if item not in self._found:
+            self._found[item] = self._look_up(item)
+        return self._found[item]
+
+    def _look_up(self, item: Input) -> pl.Series:
         names = [name for name in item.names if name in self._positions]
         if not names:
             return pl.Series([None], dtype=pl.String).new_from_index(0, self._raw.cells.height)

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 import polars as pl
+import pyarrow as pa
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -31,15 +32,15 @@ class UuidMaker:
 
         The hashed name is ``kind``, then each part, with :data:`SEPARATOR` between them.
         """
-        keys = _joined(parts).to_list()
-        distinct = set(keys)
-        distinct.discard(None)
+        keys = _joined(parts).to_arrow().dictionary_encode()
+        distinct = keys.dictionary.to_pylist()
         known = self._known.setdefault(kind, {})
-        new = distinct.difference(known)
+        new = [key for key in distinct if key not in known]
         if len(known) + len(new) > _REMEMBERED:
-            known = self._known[kind] = {key: known[key] for key in distinct - new}
+            known = self._known[kind] = {key: known[key] for key in distinct if key in known}
         known.update(zip(new, _hash(kind, new)))
-        return pl.Series([known.get(key) for key in keys], dtype=pl.Binary)
+        ids = pa.array([known[key] for key in distinct], pa.large_binary())
+        return pl.Series(ids.take(keys.indices), dtype=pl.Binary)
 
 
 def hyphenated(ids: pl.Series) -> pl.Series:
