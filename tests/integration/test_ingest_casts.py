@@ -61,6 +61,8 @@ TYPES = {
     "timestamp_3": ColumnType("timestamp", "timestamp(3) without time zone", "D"),
     "timestamptz": ColumnType("timestamptz", "timestamp with time zone", "D"),
     "timestamptz_0": ColumnType("timestamptz", "timestamp(0) with time zone", "D"),
+    "time": ColumnType("time", "time without time zone", "D"),
+    "time_2": ColumnType("time", "time(2) without time zone", "D", precision=2),
     "uuid": ColumnType("uuid", "uuid"),
     "json": ColumnType("json", "json"),
     "jsonb": ColumnType("jsonb", "jsonb"),
@@ -76,6 +78,7 @@ ENCODERS = {
     pa.float64(): "Float64EncoderBuilder",
     pa.bool_(): "BooleanEncoderBuilder",
     pa.date32(): "Date32EncoderBuilder",
+    pa.time64("us"): "Time64MicrosecondEncoderBuilder",
     pa.large_string(): "LargeStringEncoderBuilder",
     pa.large_binary(): "LargeBinaryEncoderBuilder",
     pa.timestamp("us"): "TimestampMicrosecondEncoderBuilder",
@@ -205,6 +208,7 @@ CELLS = {
     **dict.fromkeys(["text", "name"], ANYTHING | st.text("aé ", max_size=70)),
     **dict.fromkeys(["varchar_3", "bpchar_3"], st.text("aé \u3000\t", max_size=6)),
     **dict.fromkeys(["date", "timestamp", "timestamp_3", "timestamptz", "timestamptz_0"], MOMENTS),
+    **dict.fromkeys(["time", "time_2"], shaped(rf"{TIME}{ZONE}", TIME, r"[0-9]{1,2}:[0-9]{2}( ?[AaPp][Mm])?", rf"{DAY} {TIME}", r"24:00(:00)?|23:59:60")),
     "uuid": shaped(rf"\{{?{HEX}{{8}}-?({HEX}{{4}}-?){{3}}{HEX}{{12}}\}}?", rf"{HEX}{{4}}(-?{HEX}{{4}}){{7}}", f"{HEX}{{30,34}}"),
     **dict.fromkeys(["json", "jsonb"], JSONS.filter(lambda text: "\0" not in text and not re.search("[\ud800-\udfff]", text))),
     "bytea": shaped(rf"\\x({HEX}{{2}}){{0,4}}", rf"\\x{HEX}{{1,3}}( {HEX})?", r"[a-c\\]{0,4}"),
@@ -262,6 +266,9 @@ def refused_on_purpose(name: str, text: str) -> bool:  # noqa: PLR0911  # a list
     if column.name == "numeric":
         # Newer versions of PostgreSQL take one exponent more, of a zero.
         return rounded(text, column.scale) or bool(re.search(r"[eE]\+?0*1073741823$", text))
+    if column.name == "time":
+        match = re.fullmatch(r"([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.(\d*))?)?", text, re.ASCII)
+        return match is None or len((match[4] or "").rstrip("0")) > (column.precision or 6)
     if column.name in ("date", "timestamp", "timestamptz"):
         return not is_plain_moment(column, text)
     if column.name == "varchar":
@@ -324,7 +331,7 @@ def test_numeric_keeps_every_digit(connection, name):
     compare()
 
 
-@pytest.mark.parametrize("declared", ["interval", "inet", "integer[]", "time without time zone", "point"])
+@pytest.mark.parametrize("declared", ["interval", "inet", "integer[]", "time with time zone", "point"])
 def test_unknown_types_travel_as_text(declared):
-    cast = cast_for(ColumnType(declared.split()[0], declared))
+    cast = cast_for(ColumnType("timetz" if declared.startswith("time") else declared, declared))
     assert (cast.as_text, cast.convert(pl.Series(["any"])).to_list()) == (True, ["any"])

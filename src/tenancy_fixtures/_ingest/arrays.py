@@ -7,14 +7,20 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from ._json_values import cell, parse
-from .texts import as_array
+from .texts import as_array, as_text
 
 if TYPE_CHECKING:
     from .casts import Convert
 
 
+def written(name: str) -> Convert:
+    """Values of a type, as its cast makes them, as the text that PostgreSQL reads."""
+    start = {"uuid": "", "bytea": "\\x"}.get(name)
+    return as_text if start is None else lambda values: start + values.bin.encode("hex")
+
+
 def from_json(element: Convert) -> Convert:
-    """JSON arrays as array literals, their values held to ``element``; other text as it is, for the server."""
+    """JSON arrays as array literals, ``element`` giving the text of their values; other text as it is, for the server."""
 
     def convert(text: pl.Series) -> pl.Series:
         lists = text.str.starts_with("[").fill_null(value=False)
@@ -44,10 +50,11 @@ def _braced(items: list[Any], element: Convert) -> str:
             # PostgreSQL has no place for an empty array inside another, and would drop it.
             raise ValueError("no rectangle")
         return "{" + ",".join(_braced(item, element) for item in items) + "}"
-    texts = [cell(item) for item in items]
-    if element(pl.Series(texts, dtype=pl.String)).null_count() > texts.count(None):
+    cells = [cell(item) for item in items]
+    texts = element(pl.Series(cells, dtype=pl.String)).to_list()
+    if texts.count(None) > cells.count(None):
         raise ValueError("a value is not of the type")
-    return "{" + ",".join("NULL" if item is None else _quoted(item) for item in texts) + "}"
+    return "{" + ",".join("NULL" if text is None else _quoted(text) for text in texts) + "}"
 
 
 def _quoted(text: str) -> str:

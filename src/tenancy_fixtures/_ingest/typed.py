@@ -122,12 +122,12 @@ def to_json(convert: Convert) -> Convert:
 
 
 def to_array(element: Convert) -> Convert:
-    """Lists as array literals; ``element`` says what one of their values must be."""
+    """Lists as array literals; ``element`` gives the text of one of their values, or null."""
 
     def exact(values: pl.Series) -> pl.Series:
         if values.dtype.base_type() not in (pl.List, pl.Array):
             return as_text(values)
-        return as_array(values, lambda items: as_text(element(items)))
+        return as_array(values, element)
 
     return exact
 

@@ -160,9 +160,11 @@ def _second_digits(column: ColumnType) -> int:
 
 def _array(column: ColumnType) -> Cast:
     """Text goes to the server as it is; lists are held to what the type says of their elements."""
-    element = cast_for(_element_type(column))
-    convert_json = arrays.from_json(element.convert_json or element.convert)
-    return replace(_unknown(column), exact=typed.to_array(element.convert_typed), convert_json=convert_json, expects=f"values of {column.declared}")
+    kind = _element_type(column)
+    element, written = cast_for(kind), arrays.written(kind.name)
+    exact = typed.to_array(lambda values: written(element.read(values, json=False)))
+    convert_json = arrays.from_json(lambda text: written(element.read(text, json=True)))
+    return replace(_unknown(column), exact=exact, convert_json=convert_json, expects=f"values of {column.declared}")
 
 
 def _element_type(column: ColumnType) -> ColumnType:
