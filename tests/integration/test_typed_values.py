@@ -12,6 +12,7 @@ from decimal import Decimal
 
 import polars as pl
 import psycopg
+import pyarrow as pa
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -135,7 +136,24 @@ def test_structs_as_json(rows):
 
 def test_exact_values_inside_json():
     at = dt.datetime(2020, 1, 2, 3, 4, 5, 6, dt.timezone.utc)
-    rows = pl.Series([{"d": Decimal("12345678901234567890.10"), "at": at, "on": dt.date(2020, 1, 2), "by": [True, None], "s": {"x": 2**63 - 1}}])
+    row = {"d": Decimal("12345678901234567890.10"), "at": at, "on": dt.date(2020, 1, 2), "by": [True, None], "s": {"x": 2**63 - 1}}
+    table = pa.table(
+        {
+            "v": pa.array(
+                [row],
+                pa.struct(
+                    [
+                        ("d", pa.decimal128(30, 2)),
+                        ("at", pa.timestamp("us", "UTC")),
+                        ("on", pa.date32()),
+                        ("by", pa.list_(pa.bool_())),
+                        ("s", pa.struct([("x", pa.int64())])),
+                    ]
+                ),
+            )
+        }
+    )
+    rows = pl.DataFrame(table)["v"]
     expected = (
         '{"d":12345678901234567890.10,"at":"2020-01-02T03:04:05.000006+00:00","on":"2020-01-02","by":[true,null],"s":{"x":9223372036854775807}}'
     )
