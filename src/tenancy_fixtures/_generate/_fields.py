@@ -151,7 +151,7 @@ def local_fields(mapping: ColumnMapping, fields: Mapping[str, Field]) -> tuple[s
 def _use(target: Target, table: Table, name: str, mapping: ColumnMapping, checks: Sequence[TableCheck]) -> Use:
     column = table.column(name)
     assert column is not None, "the pack's fit was checked before"
-    rules = tuple(rule for rule in target.rules if rule.column == name)
+    rules = tuple(rule for rule in target.rules if name in rule.names or not rule.names)
     for rule in rules:
         refuse_unknown(rule, _RULE, f"the rule {rule.rule} of {table.name}.{name}")
         if rule.rule not in _RULES:

@@ -91,7 +91,8 @@ def _by_rules(item: Field, texts: pl.Series, encoding: str) -> pl.Series:
             values = use.cast.convert(text)
             good &= values.is_not_null()
             frame = pl.DataFrame([values.alias(use.column.name)])
-            for mask, _ in find_broken(frame, [compile_rule(rule, use.cast) for rule in use.rules if rule.rule != "not_null"]):
+            checks = [compile_rule(rule, use.cast) for rule in use.rules if rule.rule != "not_null"]
+            for mask, _ in find_broken(frame, checks, {use.column.name: use.cast}):
                 good &= ~mask
     if not encoding.lower().replace("_", "-").startswith("utf"):
         good &= pl.Series([_encodable(text, encoding) for text in texts], dtype=pl.Boolean)
