@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import json
+import re
+from pathlib import Path
+
 import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tenancy_fixtures._ingest import open_sources, read_dataset
-from tenancy_fixtures._ingest.expressions import compile_condition
+from tenancy_fixtures._ingest.expressions import FUNCTIONS, compile_condition
 from tenancy_fixtures._ingest.types import cast_for
 from tenancy_fixtures._ingest.uniques import Seen, hashes_of
-from tenancy_fixtures._pack_models import Dataset, Rule, Target
+from tenancy_fixtures._pack_models import ColumnMapping, Dataset, Rule, Target
 from tenancy_fixtures._shapes import Column, ColumnType, Table
 from tenancy_fixtures.exceptions import PackInvalid
 
@@ -181,6 +185,19 @@ def test_what_was_seen(frames):
 def test_a_rule_that_cannot_be(rule):
     with pytest.raises(ValueError, match="validation error"):
         Rule.model_validate(rule)
+
+
+def test_the_rules_and_columns_of_the_reference_can_be():
+    page = (Path(__file__).parents[2] / "docs/reference/pack.md").read_text(encoding="utf-8")
+    blocks = [json.loads(block) for block in re.findall(r"```json\n(.*?)```", page, re.DOTALL)]
+    rules = next(block for block in blocks if isinstance(block, list))
+    columns = next(block for block in blocks if "streams" in block)
+    assert [Rule.model_validate(rule).rule for rule in rules] == ["unique", "references", "expression", "range"]
+    assert all(ColumnMapping.model_validate(column) for column in columns.values())
+    assert sorted(FUNCTIONS) == re.findall(r"`(\w+)`", page[page.index("and the functions `abs`") : page.index("There is no division")])
+    kinds = {**CASTS, "plays": CASTS["b"], "first_day": CASTS["d"], "last_day": CASTS["d"], "status": CASTS["t"]}
+    for rule in rules[2:]:
+        compile_condition(rule.get("expression") or rule["when"], kinds, "the reference")
 
 
 def test_nothing_of_a_derived_target_is_unique():

@@ -9,7 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from ._json_values import cell, compact, parse
-from .typed import as_text
+from .texts import FAULT, as_text
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -106,10 +106,12 @@ def _cast(values: pa.Array, plain: pa.DataType) -> pa.Array:
 
 
 def _as_object(entries: pl.Series) -> pl.Series:
-    """The entries of maps as the JSON objects that they mean, with every digit."""
-    lists = [None if text is None else parse(text) for text in as_text(entries).to_list()]
+    """The entries of maps as the JSON objects that they mean, with every digit; a text that is refused where JSON has none of it."""
+    texts = as_text(entries)
+    lists = [None if text is None else parse(text) for text in texts.to_list()]
     objects = [None if items is None else compact({cell(item["key"]): item["value"] for item in items}) for items in lists]
-    return pl.Series(objects, dtype=pl.String)
+    lost = texts.is_null() & entries.is_not_null()
+    return pl.select(pl.when(lost).then(pl.lit(FAULT)).otherwise(pl.Series(objects, dtype=pl.String))).to_series()
 
 
 def _only_text(values: pa.Array) -> tuple[pa.Array, pl.Series]:
