@@ -73,6 +73,7 @@ CONDITIONS = [
     ("t IN ('x', 'it''s')", "t", {"x": True, "it's": True, "y": False}),
     ("coalesce(a, 0) + coalesce(b, 0) > 0", "a,b", {",": False, ",1": True}),
     ('"a" % 2 = 0', "a", {"2": True, "3": False}),
+    ("u > '4a3b1c00-0000-0000-0000-000000000005'", "u", {"4A3B1C00000000000000000000000006": True, "4a3b1c00-0000-0000-0000-000000000005": False}),
     ("NOT (a = 1) AND a IS DISTINCT FROM b", "a,b", {"2,3": True, "1,2": False, "2,2": False, "2,": True}),
 ]
 

@@ -100,12 +100,17 @@ def compile_condition(text: str, columns: Mapping[str, Cast], place: str) -> tup
 
 
 def comparable(rows: pl.DataFrame, columns: Mapping[str, Cast]) -> pl.DataFrame:
-    """The rows as conditions see them: whole numbers in 64 bits, numbers that travel as text as doubles, moments in UTC."""
+    """The rows as conditions see them: whole numbers in 64 bits, numbers that travel as text as doubles, moments in UTC, uuids as text."""
     return rows.select(_comparable(name, rows.schema[name], columns[name]) for name in rows.columns)
 
 
 def _comparable(name: str, kind: pl.DataType, cast: Cast) -> pl.Expr:
     value = pl.col(name)
+    if kind == pl.Binary:
+        digits = value.bin.encode("hex")
+        spans = ((0, 8), (8, 4), (12, 4), (16, 4), (20, 12))
+        text = pl.concat_str([digits.str.slice(*span) for span in spans], separator="-") if cast.kind == "uuid" else "\\x" + digits
+        return text.alias(name)
     if kind.is_integer():
         return value.cast(pl.Int64)
     if kind.is_float() or (cast.kind == "number" and cast.as_text):

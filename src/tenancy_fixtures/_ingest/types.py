@@ -60,7 +60,7 @@ class Cast:
     ``convert`` takes text, ``exact`` everything else, ``convert_json`` text that comes from JSON, where ``85.0`` is a whole number
     and an array is in brackets. ``arrow`` is the type that the writer gets; ``as_text`` says that the server
     does the last step; ``rule`` and ``expects`` name the fault where a conversion gives null; ``kind`` (number, text,
-    other) says which rules fit.
+    uuid, bytes, other) says which rules fit.
     """
 
     arrow: pa.DataType
@@ -121,7 +121,7 @@ def _float(column: ColumnType) -> Cast:
 
 def _other(column: ColumnType) -> Cast:
     arrow, convert, exact, expects = _OTHERS[column.name]
-    return Cast(arrow, convert, exact(convert), expects)
+    return Cast(arrow, convert, exact(convert), expects, kind={"uuid": "uuid", "bytea": "bytes"}.get(column.name, "other"))
 
 
 def _characters(column: ColumnType) -> Cast:
