@@ -23,7 +23,7 @@ Part = Dict[str, Any]
 async def unqualified_nothing(target: Target) -> AsyncIterator[None]:
     """Definitions that are read here name everything with its schema, so they mean the same wherever they are run."""
     before = await target.row("search_path")
-    await target.run("set_search_path", {"path": ""})
+    await target.run("set_search_path", {"path": "pg_catalog, pg_temp"})
     yield
     await target.run("set_search_path", before)
 

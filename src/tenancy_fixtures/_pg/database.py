@@ -52,9 +52,12 @@ class Transaction:
         bound = {name: Jsonb(value) if isinstance(value, dict) else value for name, value in values.items()}
         return await self.connection.cursor(row_factory=dict_row).execute(text, bound or None)
 
-    async def set_context(self) -> None:
-        """Set role, tenant, search path and limits as the transaction began with: first, and after foreign SQL."""
-        await self.run("database.begin", **self._context)
+    async def set_context(self, *, role: str | None = None) -> None:
+        """Set role, tenant, search path and limits as the transaction began with: first, and after foreign SQL.
+
+        ``role`` is the one that acts now, where it is not the transaction's own.
+        """
+        await self.run("database.begin", **{**self._context, "role": role or self._context["role"]})
 
     @asynccontextmanager
     async def acting_as(self, purpose: str) -> AsyncIterator[None]:

@@ -45,8 +45,12 @@ async def run_script(transaction: Transaction, text: str, *, file: str, namespac
         path = sql.SQL(", ").join([identifier(namespace), *(identifier(name) for name in shared)]).as_string(transaction.connection)
         await transaction.run("database.set_search_path", path=path)
         await _execute(transaction, text, file)
+        # Before any other statement: a temporary table or type of the script's could stand in its way.
+        _refuse(await watch.temporary(), namespace, file)
         await _refuse_waiting(transaction, [namespace, *shared], file)
-    await _refuse_escape(transaction, await watch.escapes(), namespace, file)
+    await _set_context(transaction)
+    _refuse(await watch.escapes(), namespace, file)
+    await _refuse_definers(transaction, namespace, file)
 
 
 async def _execute(transaction: Transaction, text: str, file: str) -> None:
@@ -65,9 +69,16 @@ async def _execute(transaction: Transaction, text: str, file: str) -> None:
 
 
 async def _tidy(transaction: Transaction) -> None:
-    """Take out of the session what the script left there, and set it as the transaction began."""
+    """Take out of the session what the script left there, and set it as the transaction began.
+
+    Nothing in these two statements is looked up along a search path: the script's is in force until they are done.
+    """
     await transaction.run("script.tidy")
-    await transaction.set_context()
+    await _set_context(transaction)
+
+
+async def _set_context(transaction: Transaction) -> None:
+    await transaction.set_context(role=transaction.roles.migrator)
 
 
 @asynccontextmanager
@@ -116,13 +127,19 @@ class _Watch:
         self._confined = transaction.roles.script is not None
         self._values: dict[str, Any] = {"namespace": namespace, "allowed": [namespace, *shared]}
         self._before: dict[tuple[str, str], str] = {}
+        self._temporary: set[str] = set()
 
     async def begin(self) -> None:
         """Remember what this transaction itself has touched so far."""
         if not self._confined:
             row = await self._transaction.one("script.newest_oid", **self._values)
             self._values.update(newest=(row or {})["oid"], own=(row or {})["own"])
+        self._temporary = {row["trace"] for row in await self._transaction.all("script.temporary")}
         self._before = await self._touched()
+
+    async def temporary(self) -> list[str]:
+        """The temporary objects that the script made."""
+        return sorted(row["object"] for row in await self._transaction.all("script.temporary") if row["trace"] not in self._temporary)
 
     async def escapes(self) -> list[str]:
         """The objects outside that the script made, changed, read or dropped, or that its own now stand on."""
@@ -139,10 +156,13 @@ class _Watch:
         return {(row["kind"], row["object"]): row["trace"] for row in rows}
 
 
-async def _refuse_escape(transaction: Transaction, escapes: Sequence[str], namespace: str, file: str) -> None:
+def _refuse(escapes: Sequence[str], namespace: str, file: str) -> None:
     if escapes:
         hint = "A script may only touch its own schema and the pack's shared_schemas. Nothing of it was kept."
         raise ScriptEscaped(f"{file} reaches outside the schema {namespace}: {_some(escapes)}", file=file, hint=hint)
+
+
+async def _refuse_definers(transaction: Transaction, namespace: str, file: str) -> None:
     definers = await transaction.all("script.security_definers", namespace=namespace)
     if definers:
         names = _some([row["object"] for row in definers])

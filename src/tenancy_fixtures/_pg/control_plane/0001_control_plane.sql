@@ -126,7 +126,7 @@ CREATE INDEX audit_log_of_tenant ON tenancy.audit_log (uid, entry);
 COMMENT ON TABLE tenancy.audit_log IS 'What happened, in order. Rows are added and never changed or removed; no personal data is in them.';
 
 CREATE FUNCTION tenancy.refuse_change() RETURNS trigger
-LANGUAGE plpgsql SET search_path = pg_catalog AS $body$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 BEGIN
     RAISE EXCEPTION 'the audit log is append-only' USING ERRCODE = 'insufficient_privilege';
 END
@@ -135,8 +135,9 @@ $body$;
 CREATE TRIGGER audit_log_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON tenancy.audit_log
 FOR EACH STATEMENT EXECUTE FUNCTION tenancy.refuse_change();
 
--- Runs a pack's script. EXECUTE refuses COMMIT and its like; SECURITY DEFINER (given in grants.sql, where roles are
--- separate) refuses SET ROLE as well and leaves the script with the rights of its owner: those on one schema.
+-- Runs a pack's script. EXECUTE refuses COMMIT and its like; SECURITY DEFINER (given by confine_script, where roles are
+-- separate) refuses SET ROLE as well and leaves the script with the rights of its owner: those on one schema. It sets no
+-- search path, which is the script's, and looks nothing up itself.
 CREATE FUNCTION tenancy.run_script(script text) RETURNS void
 LANGUAGE plpgsql AS $body$
 BEGIN
@@ -147,41 +148,49 @@ END
 $body$;
 REVOKE EXECUTE ON FUNCTION tenancy.run_script(text) FROM PUBLIC;
 
--- Gives everything in a tenant's schema to a role: to the script's before a revision runs.
+-- Gives everything in a tenant's schema to a role: to the script's before a revision runs, and back after it. It has more
+-- rights than the script whose objects it looks at, so no name and no operator is looked up where a script could put its
+-- own: without pg_temp at the end of the path, temporary tables and types would come before the catalogue's.
 CREATE FUNCTION tenancy.give_namespace(namespace name, new_owner name) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog AS $body$
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
-    statement text;
-    home oid := (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = namespace);
+    statement pg_catalog.text;
+    home pg_catalog.oid := (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname OPERATOR(pg_catalog.=) namespace);
 BEGIN
     FOR statement IN
-        SELECT format('ALTER %s %I.%I OWNER TO %I', k.keyword, namespace, c.relname, new_owner)
-        FROM pg_class AS c
+        SELECT pg_catalog.format('ALTER %s %I.%I OWNER TO %I', k.keyword, namespace, c.relname, new_owner)
+        FROM pg_catalog.pg_class AS c
         JOIN (VALUES ('r', 'TABLE'), ('p', 'TABLE'), ('v', 'VIEW'), ('m', 'MATERIALIZED VIEW'), ('S', 'SEQUENCE'), ('f', 'FOREIGN TABLE'))
-            AS k (kind, keyword) ON k.kind = c.relkind::text
-        WHERE c.relnamespace = home
+            AS k (kind, keyword) ON k.kind OPERATOR(pg_catalog.=) c.relkind::pg_catalog.text
+        WHERE c.relnamespace OPERATOR(pg_catalog.=) home
           AND NOT EXISTS (
-              SELECT FROM pg_depend AS d
-              WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i') AND c.relkind = 'S'
-                AND d.refclassid = 'pg_class'::regclass AND d.refobjsubid > 0)
+              SELECT FROM pg_catalog.pg_depend AS d
+              WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+                AND d.objid OPERATOR(pg_catalog.=) c.oid
+                AND d.deptype OPERATOR(pg_catalog.=) ANY ('{a,i}'::pg_catalog."char"[])
+                AND c.relkind OPERATOR(pg_catalog.=) 'S'
+                AND d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_class'::pg_catalog.regclass
+                AND d.refobjsubid OPERATOR(pg_catalog.>) 0)
         UNION ALL
-        SELECT format('ALTER ROUTINE %s OWNER TO %I', p.oid::regprocedure, new_owner)
-        FROM pg_proc AS p
-        WHERE p.pronamespace = home
+        SELECT pg_catalog.format('ALTER ROUTINE %s OWNER TO %I', p.oid::pg_catalog.regprocedure, new_owner)
+        FROM pg_catalog.pg_proc AS p
+        WHERE p.pronamespace OPERATOR(pg_catalog.=) home
         UNION ALL
-        SELECT format('ALTER %s %I.%I OWNER TO %I', CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, namespace, t.typname, new_owner)
-        FROM pg_type AS t
-        LEFT JOIN pg_class AS c ON c.oid = t.typrelid
-        WHERE t.typnamespace = home
-          AND (t.typtype IN ('d', 'e', 'r') OR (t.typtype = 'c' AND c.relkind = 'c'))
+        SELECT pg_catalog.format(
+            'ALTER %s %I.%I OWNER TO %I', CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN 'DOMAIN' ELSE 'TYPE' END, namespace, t.typname, new_owner)
+        FROM pg_catalog.pg_type AS t
+        LEFT JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.typrelid
+        WHERE t.typnamespace OPERATOR(pg_catalog.=) home
+          AND (t.typtype OPERATOR(pg_catalog.=) ANY ('{d,e,r}'::pg_catalog."char"[])
+               OR (t.typtype OPERATOR(pg_catalog.=) 'c' AND c.relkind OPERATOR(pg_catalog.=) 'c'))
         UNION ALL
-        SELECT format('ALTER STATISTICS %I.%I OWNER TO %I', namespace, e.stxname, new_owner)
-        FROM pg_statistic_ext AS e
-        WHERE e.stxnamespace = home
+        SELECT pg_catalog.format('ALTER STATISTICS %I.%I OWNER TO %I', namespace, e.stxname, new_owner)
+        FROM pg_catalog.pg_statistic_ext AS e
+        WHERE e.stxnamespace OPERATOR(pg_catalog.=) home
         UNION ALL
-        SELECT format('ALTER COLLATION %I.%I OWNER TO %I', namespace, l.collname, new_owner)
-        FROM pg_collation AS l
-        WHERE l.collnamespace = home
+        SELECT pg_catalog.format('ALTER COLLATION %I.%I OWNER TO %I', namespace, l.collname, new_owner)
+        FROM pg_catalog.pg_collation AS l
+        WHERE l.collnamespace OPERATOR(pg_catalog.=) home
     LOOP
         EXECUTE statement;
     END LOOP;

@@ -27,10 +27,10 @@ ANALYZE {relation}
 ANALYZE {relation} ({columns})
 
 -- name: search_path
-SELECT current_setting('search_path') AS path
+SELECT pg_catalog.current_setting('search_path') AS path
 
 -- name: set_search_path
-SELECT set_config('search_path', %(path)s, true)
+SELECT pg_catalog.set_config('search_path', %(path)s, true)
 
 -- name: null_keys
 SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records FROM {rows} AS r WHERE {is_null}

@@ -1,10 +1,11 @@
 -- name: begin
--- First in every transaction. All of it is local to the transaction, so it is safe behind a pooler as well. The empty
--- search path lets nothing be found that is not named with its schema.
+-- First in every transaction. All of it is local to the transaction, so it is safe behind a pooler as well. Nothing but
+-- PostgreSQL's own is found that is not named with its schema; where pg_temp is not said, temporary tables and types of
+-- whoever used the session before come first, also before an empty search path.
 SELECT
     pg_catalog.set_config('role', coalesce(%(role)s, 'none'), true),
     pg_catalog.set_config('tenancy.tenant_id', %(tenant)s, true),
-    pg_catalog.set_config('search_path', '', true),
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
     -- What a text means as a moment, and what a moment is as text, must not depend on the server's or the login's taste.
     pg_catalog.set_config('TimeZone', 'UTC', true),
     pg_catalog.set_config('DateStyle', 'ISO, MDY', true),

@@ -10,6 +10,13 @@ RESET ALL;
 UNLISTEN *;
 SELECT pg_catalog.pg_advisory_unlock_all()
 
+-- name: temporary
+-- Asked before anything else of ours runs: temporary tables and types can stand where ours, or the catalogue's, should be.
+SELECT pg_catalog.concat(d.classid, '/', d.objid) AS trace, pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS object
+FROM pg_catalog.pg_depend AS d
+WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.regclass
+  AND d.refobjid OPERATOR(pg_catalog.=) pg_catalog.pg_my_temp_schema()
+
 -- name: grant_schema
 GRANT USAGE, CREATE ON SCHEMA {schema} TO {script}
 
@@ -53,48 +60,52 @@ FROM pg_catalog.pg_namespace AS n
 WHERE n.nspname = %(namespace)s
 UNION ALL
 SELECT 'function', 'tenancy.run_script', p.oid || '/' || p.xmin || '/' || coalesce(pg_catalog.obj_description(p.oid, 'pg_proc'), '')
+    || '/' || (SELECT pg_catalog.count(*) FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid)
 FROM pg_catalog.pg_proc AS p
 WHERE p.oid = pg_catalog.to_regprocedure('tenancy.run_script(text)')
 UNION ALL
 SELECT 'catalogue', s.relname::text, (s.n_tup_ins + s.n_tup_upd + s.n_tup_del)::text
 FROM pg_catalog.pg_stat_xact_sys_tables AS s
 WHERE s.schemaname = 'pg_catalog'
-  AND s.relname IN ('pg_authid', 'pg_auth_members', 'pg_database', 'pg_db_role_setting', 'pg_default_acl', 'pg_event_trigger', 'pg_extension',
+  AND s.relname IN ('pg_am', 'pg_authid', 'pg_auth_members', 'pg_database', 'pg_db_role_setting', 'pg_default_acl', 'pg_event_trigger', 'pg_extension',
                     'pg_foreign_data_wrapper', 'pg_foreign_server', 'pg_language', 'pg_largeobject', 'pg_largeobject_metadata', 'pg_parameter_acl',
                     'pg_publication', 'pg_publication_namespace', 'pg_publication_rel', 'pg_replication_origin', 'pg_shdescription', 'pg_shseclabel',
                     'pg_subscription', 'pg_tablespace', 'pg_user_mapping')
   AND s.n_tup_ins + s.n_tup_upd + s.n_tup_del > 0
 
 -- name: reaches
--- Relations elsewhere that objects of the schema stand on. A view, a rule, a policy reads and writes with the rights of its
--- owner, who is the owner of all tenants after the script; PostgreSQL does not ask for them when it is made.
-WITH allowed AS (
-    SELECT n.oid FROM pg_catalog.pg_namespace AS n
-    WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast')
-), own_relation AS (
-    SELECT c.oid
-    FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-    WHERE n.nspname = %(namespace)s
-), own (classid, objid) AS (
-    SELECT 'pg_catalog.pg_class'::pg_catalog.regclass, r.oid FROM own_relation AS r
-    UNION ALL
-    SELECT 'pg_catalog.pg_rewrite'::pg_catalog.regclass, w.oid FROM pg_catalog.pg_rewrite AS w JOIN own_relation AS r ON r.oid = w.ev_class
-    UNION ALL
-    SELECT 'pg_catalog.pg_policy'::pg_catalog.regclass, y.oid FROM pg_catalog.pg_policy AS y JOIN own_relation AS r ON r.oid = y.polrelid
-    UNION ALL
-    SELECT 'pg_catalog.pg_constraint'::pg_catalog.regclass, k.oid FROM pg_catalog.pg_constraint AS k JOIN own_relation AS r ON r.oid = k.conrelid
-    UNION ALL
-    SELECT 'pg_catalog.pg_attrdef'::pg_catalog.regclass, a.oid FROM pg_catalog.pg_attrdef AS a JOIN own_relation AS r ON r.oid = a.adrelid
-    UNION ALL
-    SELECT 'pg_catalog.pg_proc'::pg_catalog.regclass, p.oid
-    FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-    WHERE n.nspname = %(namespace)s
+-- What elsewhere objects of the schema stand on, whatever its kind. A view, a rule, a policy reads and writes with the rights
+-- of its owner, who is the owner of all tenants after the script; PostgreSQL does not ask for them when it is made. And who
+-- drops a type or a function takes along the columns and defaults that use it. What belongs to an extension is for all.
+WITH RECURSIVE own (classid, objid) AS (
+    SELECT d.classid, d.objid
+    FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.refobjid
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND n.nspname = %(namespace)s
+    UNION
+    -- Parts of an object depend on it in these ways; casts and transforms are in no schema.
+    SELECT d.classid, d.objid
+    FROM own JOIN pg_catalog.pg_depend AS d ON d.refclassid = own.classid AND d.refobjid = own.objid
+    WHERE d.deptype IN ('a', 'i', 'P', 'S')
+       OR d.classid IN ('pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_transform'::pg_catalog.regclass)
+), ground AS (
+    SELECT DISTINCT d.refclassid AS classid, d.refobjid AS objid
+    FROM own JOIN pg_catalog.pg_depend AS d ON d.classid = own.classid AND d.objid = own.objid
+    WHERE NOT EXISTS (SELECT FROM own AS o WHERE o.classid = d.refclassid AND o.objid = d.refobjid)
 )
-SELECT DISTINCT pg_catalog.pg_describe_object(d.refclassid, d.refobjid, 0) AS object
-FROM own
-JOIN pg_catalog.pg_depend AS d ON d.classid = own.classid AND d.objid = own.objid
-JOIN pg_catalog.pg_class AS c ON d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.refobjid
-WHERE c.relnamespace NOT IN (SELECT oid FROM allowed)
+SELECT pg_catalog.pg_describe_object(g.classid, g.objid, 0) AS object
+FROM ground AS g
+CROSS JOIN LATERAL pg_catalog.pg_identify_object(g.classid, g.objid, 0) AS i
+WHERE i.schema NOT IN (
+        SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_namespace AS n
+        WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast'))
+  AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS e
+        WHERE e.deptype = 'e' AND (
+            (e.classid = g.classid AND e.objid = g.objid)
+            -- Array and row types are no members themselves, but parts of one.
+            OR (e.classid, e.objid) IN (
+                SELECT w.refclassid, w.refobjid FROM pg_catalog.pg_depend AS w
+                WHERE w.classid = g.classid AND w.objid = g.objid AND w.deptype = 'i')))
 ORDER BY object
 
 -- name: security_definers
@@ -105,7 +116,16 @@ WHERE n.nspname = %(namespace)s AND p.prosecdef
 
 -- name: newest_oid
 -- Whatever a script makes from here on gets a higher one (but for the counter's wrap: then it is refused, not missed).
-WITH home AS (SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ANY (%(allowed)s::text[]))
+WITH RECURSIVE own (classid, objid) AS (
+    SELECT d.classid, d.objid
+    FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.refobjid
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND n.nspname = ANY (%(allowed)s::text[])
+    UNION
+    SELECT d.classid, d.objid
+    FROM own JOIN pg_catalog.pg_depend AS d ON d.refclassid = own.classid AND d.refobjid = own.objid
+    WHERE d.deptype IN ('a', 'i', 'P', 'S')
+       OR d.classid IN ('pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_transform'::pg_catalog.regclass)
+)
 SELECT (SELECT max(k.newest) FROM (
            SELECT max(oid) AS newest FROM pg_catalog.pg_class
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_proc
@@ -122,21 +142,13 @@ SELECT (SELECT max(k.newest) FROM (
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_opclass
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_opfamily
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_cast
+           UNION ALL SELECT max(oid) FROM pg_catalog.pg_transform
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_config
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_dict
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_parser
            UNION ALL SELECT max(oid) FROM pg_catalog.pg_ts_template
        ) AS k) AS oid,
-       array(
-           SELECT c.oid FROM pg_catalog.pg_class AS c WHERE c.relnamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT p.oid FROM pg_catalog.pg_proc AS p WHERE p.pronamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT t.oid FROM pg_catalog.pg_type AS t WHERE t.typnamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT k.oid FROM pg_catalog.pg_constraint AS k WHERE k.connamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT e.oid FROM pg_catalog.pg_statistic_ext AS e WHERE e.stxnamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT r.oid FROM pg_catalog.pg_rewrite AS r JOIN pg_catalog.pg_class AS c ON c.oid = r.ev_class WHERE c.relnamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT g.oid FROM pg_catalog.pg_trigger AS g JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid WHERE c.relnamespace IN (SELECT oid FROM home)
-           UNION ALL SELECT y.oid FROM pg_catalog.pg_policy AS y JOIN pg_catalog.pg_class AS c ON c.oid = y.polrelid WHERE c.relnamespace IN (SELECT oid FROM home)
-       ) AS own
+       array(SELECT o.objid FROM own AS o) AS own
 
 -- name: touched
 -- For a login that no role confines: the relations and other objects that this backend has locked, what it did to
@@ -145,6 +157,9 @@ SELECT (SELECT max(k.newest) FROM (
 WITH allowed AS (
     SELECT n.oid FROM pg_catalog.pg_namespace AS n
     WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast')
+), home AS (
+    -- Reading the catalogue locks it, and large values are kept in pg_toast; yet nobody makes or changes what is PostgreSQL's own.
+    SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname = 'pg_toast'
 ), mine AS (
     SELECT pg_catalog.pg_current_xact_id() AS xid
 )
@@ -165,27 +180,27 @@ LEFT JOIN LATERAL pg_catalog.pg_identify_object(l.classid, l.objid, 0) AS o ON t
 WHERE l.pid = pg_catalog.pg_backend_pid() AND l.locktype = 'object' AND l.mode <> 'AccessShareLock'
   AND CASE
       WHEN o.identity IS NULL THEN l.objid <= %(newest)s::oid AND l.objid <> ALL (%(own)s::oid[])
-      WHEN o.type = 'schema' THEN l.objid NOT IN (SELECT oid FROM allowed)
-      ELSE coalesce(o.schema, '') NOT IN (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_namespace AS n WHERE n.oid IN (SELECT oid FROM allowed)) END
+      WHEN o.type = 'schema' THEN l.objid NOT IN (SELECT oid FROM home)
+      ELSE coalesce(o.schema, '') NOT IN (SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_namespace AS n WHERE n.oid IN (SELECT oid FROM home)) END
 GROUP BY 2
 UNION ALL
 SELECT 'catalogue entry', x.object, x.version
 FROM mine, LATERAL (
     SELECT 'function ' || p.oid::pg_catalog.regprocedure::text AS object, p.xmin AS xmin, p.cmin::text AS version
-    FROM pg_catalog.pg_proc AS p WHERE p.pronamespace NOT IN (SELECT oid FROM allowed)
+    FROM pg_catalog.pg_proc AS p WHERE p.pronamespace NOT IN (SELECT oid FROM home)
     UNION ALL
     SELECT 'type ' || t.oid::pg_catalog.regtype::text, t.xmin, t.cmin::text
-    FROM pg_catalog.pg_type AS t WHERE t.typnamespace NOT IN (SELECT oid FROM allowed)
+    FROM pg_catalog.pg_type AS t WHERE t.typnamespace NOT IN (SELECT oid FROM home)
     UNION ALL
     SELECT 'relation ' || c.oid::pg_catalog.regclass::text, c.xmin, c.cmin::text
-    FROM pg_catalog.pg_class AS c WHERE c.relnamespace NOT IN (SELECT oid FROM allowed)
+    FROM pg_catalog.pg_class AS c WHERE c.relnamespace NOT IN (SELECT oid FROM home)
     UNION ALL
     SELECT 'schema ' || n.nspname, n.xmin, n.cmin::text
     FROM pg_catalog.pg_namespace AS n WHERE n.nspname <> ALL (%(allowed)s::text[])
     UNION ALL
     -- What some statements write without a lock that tells: rights on columns, dictionaries, statistics and their like.
     SELECT 'column ' || a.attrelid::pg_catalog.regclass::text || '.' || a.attname, a.xmin, a.cmin::text
-    FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid WHERE c.relnamespace NOT IN (SELECT oid FROM allowed)
+    FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid WHERE c.relnamespace NOT IN (SELECT oid FROM home)
     UNION ALL
     SELECT pg_catalog.pg_describe_object(k.classid, k.oid, 0), k.xmin, k.version
     FROM (
@@ -204,12 +219,29 @@ FROM mine, LATERAL (
         UNION ALL SELECT w.tableoid, w.oid, c.relnamespace, w.xmin, w.cmin::text FROM pg_catalog.pg_rewrite AS w JOIN pg_catalog.pg_class AS c ON c.oid = w.ev_class
         UNION ALL SELECT y.tableoid, y.oid, c.relnamespace, y.xmin, y.cmin::text FROM pg_catalog.pg_policy AS y JOIN pg_catalog.pg_class AS c ON c.oid = y.polrelid
     ) AS k
-    WHERE k.namespace NOT IN (SELECT oid FROM allowed)
+    WHERE k.namespace NOT IN (SELECT oid FROM home)
+    UNION ALL
+    -- What is in no schema: it has to be for a type, or a family of operators, of the script's own.
+    SELECT pg_catalog.pg_describe_object(k.tableoid, k.oid, 0), k.xmin, k.cmin::text
+    FROM pg_catalog.pg_cast AS k
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_type AS t WHERE t.oid IN (k.castsource, k.casttarget) AND t.typnamespace IN (SELECT oid FROM home))
+    UNION ALL
+    SELECT pg_catalog.pg_describe_object(k.tableoid, k.oid, 0), k.xmin, k.cmin::text
+    FROM pg_catalog.pg_transform AS k JOIN pg_catalog.pg_type AS t ON t.oid = k.trftype
+    WHERE t.typnamespace NOT IN (SELECT oid FROM home)
+    UNION ALL
+    SELECT pg_catalog.pg_describe_object(k.tableoid, k.oid, 0), k.xmin, k.cmin::text
+    FROM pg_catalog.pg_amop AS k JOIN pg_catalog.pg_opfamily AS y ON y.oid = k.amopfamily
+    WHERE y.opfnamespace NOT IN (SELECT oid FROM home)
+    UNION ALL
+    SELECT pg_catalog.pg_describe_object(k.tableoid, k.oid, 0), k.xmin, k.cmin::text
+    FROM pg_catalog.pg_amproc AS k JOIN pg_catalog.pg_opfamily AS y ON y.oid = k.amprocfamily
+    WHERE y.opfnamespace NOT IN (SELECT oid FROM home)
     UNION ALL
     -- Whatever its kind: all that is made in, or moved to, a schema depends on it.
     SELECT pg_catalog.pg_describe_object(d.classid, d.objid, 0), d.xmin, d.cmin::text
     FROM pg_catalog.pg_depend AS d
-    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid NOT IN (SELECT oid FROM allowed)
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid NOT IN (SELECT oid FROM home)
 ) AS x
 -- In this order: an older transaction's number, taken for one of this epoch, would lie in the future, and that is an error.
 WHERE CASE
