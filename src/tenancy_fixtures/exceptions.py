@@ -14,7 +14,8 @@
     ├── TenantError
     │   ├── InvalidTenantId             the name cannot be a tenant's
     │   ├── TenantExists                the name is taken
-    │   └── TenantNotFound              nobody has the name
+    │   ├── TenantNotFound              nobody has the name
+    │   └── TenantInUse                 what is not the tenant's stands on its schema
     ├── PackError
     │   ├── PackInvalid                 a template is missing, is not JSON or breaks its schema
     │   ├── ScriptFailed                PostgreSQL refused a schema script
@@ -70,7 +71,7 @@ FACTS = frozenset(
     {
         *("file", "files", "line", "column", "pointer", "revision", "dataset", "findings"),
         *("source", "record", "columns", "offset", "rule", "count", "rejects", "limit"),
-        *("sqlstate", "schema", "table", "column_name", "constraint", "driver_error"),
+        *("objects", "sqlstate", "schema", "table", "column_name", "constraint", "driver_error"),
         *("run_id", "extra", "log", "port", "data_dir", "data_version", "server_version"),
     }
 )
@@ -169,7 +170,7 @@ class OutputExists(ConfigurationError):
 
 
 class TenantError(TenancyError):
-    """Something about one tenant's name."""
+    """Something about one tenant."""
 
 
 class InvalidTenantId(TenantError, Terminal):
@@ -182,6 +183,10 @@ class TenantExists(TenantError, Terminal):
 
 class TenantNotFound(TenantError, Terminal):
     """Nobody has the name."""
+
+
+class TenantInUse(TenantError, Terminal):
+    """Objects outside the tenant's schema stand on it, and would go with it; ``objects`` names them all."""
 
 
 class PackError(TenancyError, Terminal):

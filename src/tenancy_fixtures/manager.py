@@ -202,6 +202,7 @@ class FixtureManager:
         """Take a tenant away at once, with all its data: schema, configuration, ledger, registry. Runs and audit stay.
 
         :raises TenantNotFound: nobody has the name.
+        :raises TenantInUse: objects outside its schema stand on it, such as a view of its tables; nothing was dropped.
         """
         await self.get_tenant(tenant_id)
         fixtures = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())

@@ -10,12 +10,14 @@ from ._pg.script import run_script
 from ._pg.sql import compose, identifier, literal
 from ._shapes import Finding, Step, ValidationReport
 from .audit import AuditAction
-from .exceptions import ConfigurationError, PackInvalid, RevisionChanged
+from .exceptions import ConfigurationError, PackInvalid, RevisionChanged, TenantInUse
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from .packs import Revision
+
+_LISTED = 5  # objects that an error tells
 
 
 class SchemaFixture(BaseFixture):
@@ -62,15 +64,32 @@ class SchemaFixture(BaseFixture):
         return ValidationReport(self.name, len(wanted), tuple(missing))
 
     async def rollback(self, context: FixtureContext) -> Sequence[Step]:
-        """Drop the schema with everything in it."""
+        """Drop the schema with everything in it, and nothing else.
+
+        :raises TenantInUse: objects outside the schema stand on it.
+        """
         if context.tenant is None:
             return []
         await context.transaction.run("registry.remove_revisions", uid=context.tenant.uid)
         if not await self._exists(context):
             return []
+        await self._refuse_dependents(context, context.tenant.namespace)
         await context.transaction.run(compose("registry.drop_namespace", schema=identifier(context.tenant.namespace)))
         context.note(AuditAction.SCHEMA_DROPPED, namespace=context.tenant.namespace)
         return [Step(self.name, "drop", context.tenant.namespace)]
+
+    async def _refuse_dependents(self, context: FixtureContext, namespace: str) -> None:
+        # CASCADE would take them along, and they are not the tenant's.
+        objects = [row["object"] for row in await context.transaction.all("registry.dependents", namespace=namespace)]
+        if not objects:
+            return
+        listed = ", ".join(objects[:_LISTED]) + (f" … and {len(objects) - _LISTED} more" if len(objects) > _LISTED else "")
+        one = len(objects) == 1
+        raise TenantInUse(
+            f"{'an object' if one else f'{len(objects)} objects'} outside the schema {namespace} would go with it: {listed}",
+            objects=objects,
+            hint=f"Drop {'it' if one else 'them'}, or take {'it' if one else 'them'} off the tenant's tables; then drop the tenant. Nothing was dropped.",
+        )
 
     async def _exists(self, context: FixtureContext) -> bool:
         row = await context.transaction.one("registry.namespace_exists", namespace=context.existing.namespace)

@@ -26,6 +26,13 @@ INSERT INTO t_neighbour.secret VALUES (1, 'swordfish');
 CREATE SEQUENCE t_neighbour.numbers;
 CREATE FUNCTION t_neighbour.greet() RETURNS text LANGUAGE sql AS 'SELECT ''hello''::text';
 CREATE TYPE t_neighbour.mood AS ENUM ('calm');
+CREATE TYPE t_neighbour.pair AS (a int, b int);
+CREATE DOMAIN t_neighbour.small AS int CHECK (VALUE < 10);
+CREATE COLLATION t_neighbour.plain FROM "C";
+CREATE FUNCTION t_neighbour.same(int, int) RETURNS boolean LANGUAGE sql IMMUTABLE AS 'SELECT $1 = $2';
+CREATE OPERATOR t_neighbour.=== (FUNCTION = t_neighbour.same, LEFTARG = int, RIGHTARG = int);
+CREATE TEXT SEARCH CONFIGURATION t_neighbour.search (COPY = pg_catalog.simple);
+CREATE CAST (t_neighbour.pair AS point) WITH INOUT;
 CREATE STATISTICS t_neighbour.numbers_of ON id, word FROM t_neighbour.secret;
 CREATE TEXT SEARCH DICTIONARY t_neighbour.words (TEMPLATE = simple, ACCEPT = true);
 CREATE VIEW t_neighbour.seen AS SELECT id FROM t_neighbour.secret;
@@ -62,6 +69,12 @@ UNION ALL SELECT 'collation', collname, collnamespace::regnamespace::text FROM p
 UNION ALL SELECT 'operator', oprname, oprnamespace::regnamespace::text FROM pg_operator WHERE oid >= 16384
 UNION ALL SELECT 'text search', cfgname, cfgnamespace::regnamespace::text FROM pg_ts_config WHERE oid >= 16384
 UNION ALL SELECT 'statistics', stxname, stxnamespace::regnamespace::text FROM pg_statistic_ext
+UNION ALL SELECT 'conversion', conname, connamespace::regnamespace::text FROM pg_conversion WHERE oid >= 16384
+UNION ALL SELECT 'access method', amname, '' FROM pg_am WHERE oid >= 16384
+UNION ALL SELECT 'cast', castsource::regtype::text, concat_ws(' ', casttarget::regtype, castcontext) FROM pg_cast WHERE oid >= 16384
+UNION ALL SELECT 'transform', trftype::regtype::text, '' FROM pg_transform
+UNION ALL SELECT 'runner stands on', refclassid::regclass::text, concat_ws(' ', refobjid, deptype) FROM pg_depend
+WHERE classid = 'pg_proc'::regclass AND objid = to_regprocedure('tenancy.run_script(text)')
 UNION ALL SELECT 'default privileges', defaclrole::regrole::text, defaclacl::text FROM pg_default_acl
 UNION ALL SELECT 'extension', extname, '' FROM pg_extension
 UNION ALL SELECT 'event trigger', evtname, '' FROM pg_event_trigger

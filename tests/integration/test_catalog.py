@@ -106,6 +106,32 @@ async def test_the_same_script_in_two_schemas_has_one_fingerprint(connection):
     assert (await (await connection.execute("SHOW search_path")).fetchone())[0] == '""'
 
 
+OWN_NAMES = """
+SET LOCAL search_path = tf_cat_a; ALTER TABLE tf_cat_a.p SET (fillfactor = 50);
+CREATE FUNCTION array_to_string(text[], text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''run''; END';
+CREATE FUNCTION concat_ws(text, text, text) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''run''; END';
+CREATE FUNCTION joined(text, name) RETURNS text LANGUAGE plpgsql AS 'BEGIN RAISE ''run''; END';
+CREATE OPERATOR || (FUNCTION = joined, LEFTARG = text, RIGHTARG = name);
+CREATE TEMP TABLE pg_class (oid int); CREATE TEMP TABLE pg_type (oid int); CREATE TYPE pg_temp.text AS ENUM ('run');
+"""
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["''", "tf_cat_a", "tf_cat_a, pg_catalog"])
+async def test_what_a_schema_or_a_session_calls_like_the_catalogue_is_not_used(connection, path):
+    await make(connection, "tf_cat_a")
+    await connection.execute("SET LOCAL search_path = ''")
+    before = await catalog.fingerprint(connection, "tf_cat_a")
+    for statement in filter(str.strip, OWN_NAMES.split(";\n")):
+        await connection.execute(statement)
+    await connection.execute(f"SET LOCAL search_path = {path}")
+    lines = catalog.difference(before, await catalog.fingerprint(connection, "tf_cat_a"))
+    assert {line.split(": ")[1].split("(")[0] for line in lines} == {
+        "table p",
+        *(f"function {name}" for name in ("array_to_string", "concat_ws", "joined")),
+    }
+
+
 CHANGES = {
     "ALTER TABLE p ADD COLUMN z int": "column p.z",
     "ALTER TABLE p ALTER COLUMN n SET NOT NULL": "column p.n",

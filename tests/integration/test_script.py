@@ -52,6 +52,13 @@ ESCAPES = {
     "new schema": "CREATE SCHEMA mine",
     "new schema in a block": "DO $$ BEGIN EXECUTE 'CREATE SCHEMA mine'; END $$",
     "temporary table": "CREATE TEMP TABLE a (i int)",
+    "temporary table till commit": "CREATE TEMP TABLE a (i int) ON COMMIT DROP",
+    "temporary type": "CREATE TYPE pg_temp.text AS ENUM ('a')",
+    "temporary function": "CREATE FUNCTION pg_temp.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "transform": "CREATE FUNCTION f(internal) RETURNS internal LANGUAGE internal IMMUTABLE AS 'jsonb_out'; "
+    "CREATE TRANSFORM FOR int LANGUAGE plpgsql (FROM SQL WITH FUNCTION f(internal))",
+    "access method": "CREATE ACCESS METHOD mine TYPE INDEX HANDLER bthandler",
+    "catalogue": "CREATE FUNCTION pg_catalog.f() RETURNS int LANGUAGE sql AS 'SELECT 1'",
     "read neighbour": "CREATE TABLE a AS SELECT * FROM t_neighbour.secret",
     "write neighbour": "UPDATE t_neighbour.secret SET word = 'x'",
     "drop neighbour": "DROP TABLE t_neighbour.secret CASCADE",
@@ -76,6 +83,29 @@ ESCAPES = {
     "view of audit": "CREATE VIEW a AS SELECT * FROM tenancy.audit_log",
     "view of a view": "CREATE VIEW b AS SELECT * FROM tenancy.config; CREATE VIEW a AS SELECT * FROM b",
     "empty materialised view": "CREATE MATERIALIZED VIEW a AS SELECT * FROM tenancy.runs WITH NO DATA",
+    "cast of neighbour's type": "CREATE CAST (t_neighbour.pair AS text) WITH INOUT AS IMPLICIT",
+    "cast of neighbour's type by a function": "CREATE FUNCTION f(t_neighbour.pair) RETURNS int LANGUAGE sql AS 'SELECT 1'; "
+    "CREATE CAST (t_neighbour.pair AS int) WITH FUNCTION f(t_neighbour.pair) AS IMPLICIT",
+    "cast of own type to neighbour's": "CREATE TYPE e AS ENUM ('a'); CREATE CAST (e AS t_neighbour.mood) WITH INOUT",
+    "drop neighbour's cast": "DROP CAST (t_neighbour.pair AS point)",
+    "column of neighbour's type": "CREATE TABLE a (m t_neighbour.mood)",
+    "column of neighbour's array": "CREATE TABLE a (m t_neighbour.mood[])",
+    "column of neighbour's row": "CREATE TABLE a (m t_neighbour.secret)",
+    "column of neighbour's domain": "CREATE TABLE a (m t_neighbour.small DEFAULT 4)",
+    "type over neighbour's": "CREATE TYPE p AS (m t_neighbour.mood)",
+    "domain over neighbour's": "CREATE DOMAIN d AS t_neighbour.small",
+    "function of neighbour's type": "CREATE FUNCTION f(t_neighbour.mood) RETURNS int LANGUAGE sql AS 'SELECT 1'",
+    "default by neighbour's function": "CREATE TABLE a (i text DEFAULT t_neighbour.greet())",
+    "check by neighbour's function": "CREATE TABLE a (i int CHECK (t_neighbour.same(i, i)))",
+    "check by neighbour's operator": "CREATE TABLE a (i int CHECK (i OPERATOR(t_neighbour.===) 1))",
+    "domain checked by neighbour's function": "CREATE DOMAIN d AS int CHECK (t_neighbour.same(VALUE, 1))",
+    "index over neighbour's function": "CREATE TABLE a (i int); CREATE INDEX ON a (t_neighbour.same(i, 1))",
+    "neighbour's collation": "CREATE TABLE a (t text COLLATE t_neighbour.plain)",
+    "neighbour's search configuration": "CREATE TABLE a (t text, v tsvector GENERATED ALWAYS AS (to_tsvector('t_neighbour.search'::regconfig, t)) STORED)",
+    "neighbour's dictionary": "CREATE TEXT SEARCH CONFIGURATION s (COPY = pg_catalog.simple); "
+    "ALTER TEXT SEARCH CONFIGURATION s ALTER MAPPING FOR word WITH t_neighbour.words",
+    "view over neighbour's function": "CREATE VIEW v AS SELECT t_neighbour.greet()",
+    "view over runner": "CREATE VIEW v AS SELECT tenancy.run_script('') IS NULL AS done",
     "rule": "CREATE TABLE a (i int); CREATE RULE r AS ON INSERT TO a DO ALSO DELETE FROM tenancy.tenants",
     "policy": "CREATE TABLE a (i int); CREATE POLICY p ON a USING (EXISTS (SELECT FROM tenancy.tenants))",
     "security definer": "CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER AS 'SELECT 1'",
@@ -85,6 +115,9 @@ ESCAPES = {
     "runner for all": "GRANT EXECUTE ON FUNCTION tenancy.run_script(text) TO PUBLIC",
     "runner with a path": "ALTER FUNCTION tenancy.run_script(text) SET search_path = public",
     "comment on runner": "COMMENT ON FUNCTION tenancy.run_script(text) IS 'x'",
+    "runner of an extension": "ALTER FUNCTION tenancy.run_script(text) DEPENDS ON EXTENSION plpgsql",
+    "move runner": "DO $$ BEGIN EXECUTE format('ALTER FUNCTION tenancy.run_script(text) SET SCHEMA %I', current_schema()); END $$",
+    "drop all that is owned": "DROP OWNED BY CURRENT_USER CASCADE",
     "rename runner": "ALTER FUNCTION tenancy.run_script(text) RENAME TO walk_script",
     "runner's own commit": "DO $$ BEGIN PERFORM tenancy.run_script('COMMIT'); END $$",
     "default privileges": "ALTER DEFAULT PRIVILEGES GRANT ALL ON TABLES TO PUBLIC",
@@ -137,6 +170,31 @@ ELSEWHERE = {
 }
 
 
+# Whatever looks into this for functions runs one of the script's own, which breaks in and then hides that it was there.
+FALSE_CATALOGUE = """
+CREATE TYPE evil AS (x int);
+CREATE FUNCTION f(evil) RETURNS regprocedure LANGUAGE plpgsql AS $f$ BEGIN
+    IF current_setting('tenancy.done', true) IS NULL THEN
+        PERFORM set_config('tenancy.done', 'yes', true);
+        {deed}
+        CREATE FUNCTION t_x.eq(oid, oid) RETURNS boolean LANGUAGE plpgsql STABLE AS $q$ BEGIN
+            RETURN pg_catalog.current_query() NOT LIKE '%pg_shdepend%' AND pg_catalog.oideq($1, $2); END $q$;
+        CREATE OPERATOR t_x.= (FUNCTION = t_x.eq, LEFTARG = oid, RIGHTARG = oid);
+        SET search_path = t_x, pg_catalog;
+    END IF;
+    RETURN 't_x.f(t_x.evil)'::regprocedure; END $f$;
+CREATE CAST (evil AS regprocedure) WITH FUNCTION f(evil);
+CREATE TEMP TABLE pg_proc (oid evil, pronamespace oid, proname name, proowner oid);
+INSERT INTO pg_temp.pg_proc SELECT ROW(1)::evil, oid FROM pg_catalog.pg_namespace WHERE nspname = 't_x';
+"""
+DEEDS = {
+    "registry": REGISTER,
+    "neighbour": "UPDATE t_neighbour.secret SET word = 'x';",
+    "neighbour's tables": "CREATE TABLE t_neighbour.planted AS SELECT current_user AS who;",
+    "role": "PERFORM set_config('role', 'none', true); CREATE SCHEMA mine;",
+}
+
+
 @pytest.fixture
 def untouched(place: Place) -> Iterator[None]:
     before = place.look()
@@ -160,6 +218,57 @@ async def test_a_revision_that_reaches_out_is_refused_and_nothing_is_left(script
     with pytest.raises(ScriptEscaped) as caught:
         await attempt(script_database, "CREATE TABLE there_already (i int)", ESCAPES[name])
     assert caught.value.file == "more.sql"
+
+
+@pytest.mark.parametrize("revision", [False, True])
+@pytest.mark.parametrize("name", DEEDS)
+async def test_a_false_catalogue_is_seen_before_anybody_looks_into_it(script_database, untouched, name, revision):
+    scripts = [FALSE_CATALOGUE.replace("{deed}", DEEDS[name])]
+    with pytest.raises(ScriptEscaped, match="pg_proc"):
+        await attempt(script_database, *(["CREATE TABLE there_already (i int)"] if revision else []), *scripts)
+
+
+async def test_functions_of_the_control_plane_look_at_the_catalogue_first(script_database, place, untouched):
+    """The same without run_script: what a session's temporary objects can do to whoever calls with more rights."""
+    async with script_database.session() as session, session.transaction(role="migrator", keep=False) as transaction:
+        await transaction.run(sql.SQL("CREATE SCHEMA t_x"))
+        for statement in FALSE_CATALOGUE.replace("{deed}", REGISTER).split(";\nCREATE CAST"):
+            await transaction.run(sql.SQL("SELECT set_config('search_path', 't_x', true)"))
+            await transaction.run(sql.SQL(statement if statement.startswith("\n") else f"CREATE CAST{statement}"))
+        await transaction.run(
+            "script.give_namespace", namespace="t_x", owner=(await facts(transaction, "SELECT current_user::text AS who"))[0]["who"]
+        )
+        assert await facts(transaction, "SELECT FROM tenancy.tenants WHERE tenant_id = 'intruder'") == []
+        settings = await facts(
+            transaction, "SELECT unnest(proconfig) AS setting FROM pg_catalog.pg_proc WHERE pronamespace = 'tenancy'::regnamespace"
+        )
+        assert settings == [{"setting": "search_path=pg_catalog, pg_temp"}] * 2
+
+
+async def test_own_operators_are_not_used_by_what_follows_a_script(script_database, untouched):
+    """Also where the script sets the search path for good, with its own operators and functions first."""
+    script = """
+        CREATE FUNCTION eq(oid, oid) RETURNS boolean LANGUAGE plpgsql AS $$ BEGIN CREATE SCHEMA mine; RETURN false; END $$;
+        CREATE OPERATOR = (FUNCTION = eq, LEFTARG = oid, RIGHTARG = oid);
+        CREATE FUNCTION mine(name, name) RETURNS text LANGUAGE plpgsql AS $$ BEGIN CREATE SCHEMA mine; RETURN ''; END $$;
+        CREATE OPERATOR || (FUNCTION = mine, LEFTARG = name, RIGHTARG = name);
+        SET search_path = t_x, pg_catalog
+    """
+    if script_database.roles.script:
+        # Its owner cannot change with the schema's.
+        with pytest.raises(ScriptEscaped, match="operator"):
+            await attempt(script_database, script)
+        return
+    async with script_database.session() as session, session.transaction(role="migrator", keep=False) as transaction:
+        await transaction.run(sql.SQL("CREATE SCHEMA t_x"))
+        await run_script(transaction, script, file="x.sql", namespace="t_x", fresh=True)
+        assert await facts(transaction, "SELECT FROM pg_catalog.pg_namespace WHERE nspname = 'mine'") == []
+
+
+async def test_a_script_runs_where_another_role_began_the_transaction(script_database, schema_gone):
+    async with script_database.transaction(tenant="x", role="loader") as transaction, transaction.acting_as("migrator"):
+        await transaction.run(sql.SQL("CREATE SCHEMA t_x"))
+        await run_script(transaction, "CREATE TABLE a (i int)", file="x.sql", namespace="t_x", fresh=True)
 
 
 @pytest.mark.parametrize("name", SETTINGS_OF_ROLE)
@@ -272,3 +381,14 @@ async def test_shared_schemas_may_be_referred_to(script_database, place, schema_
     async with script_database.transaction(tenant="x", role="migrator") as transaction:
         await transaction.run(sql.SQL("CREATE SCHEMA t_x"))
         await run_script(transaction, "CREATE VIEW v AS SELECT * FROM shared", file="x.sql", namespace="t_x", fresh=True, shared=["public"])
+
+
+async def test_what_belongs_to_an_extension_is_for_all(script_database, place, schema_gone):
+    """Its types, arrays of them, functions, classes of operators, wherever it was put."""
+    administer(place.admin_url, "CREATE EXTENSION citext SCHEMA public")
+    script = """
+        CREATE TABLE a (t public.citext PRIMARY KEY, many public.citext[], short text DEFAULT public.citext('x')); CREATE DOMAIN d AS public.citext;
+        CREATE INDEX ON a (t public.citext_pattern_ops); CREATE VIEW v AS SELECT public.regexp_match(t, 'x'), t OPERATOR(public.=) 'y' AS same FROM a
+    """
+    await attempt(script_database, script, "ALTER TABLE a ADD COLUMN more public.citext; ANALYZE a")
+    administer(place.admin_url, "DROP EXTENSION citext CASCADE")

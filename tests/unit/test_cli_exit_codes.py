@@ -52,6 +52,7 @@ EXPECTED = {
     "TenancyError": 1,
     "TenantError": 1,
     "TenantExists": 5,
+    "TenantInUse": 5,
     "TenantNotFound": 4,
     "UnsafeRole": 3,
     "ValidationFailed": 1,

@@ -93,14 +93,18 @@ LEFT JOIN LATERAL (
 ORDER BY t.name
 
 -- name: look_from
--- Names of the schema's own objects are printed without it from here on; the savepoint around takes this back.
--- Compiling a statement of this size takes a hundred times as long as running it.
-SELECT set_config('search_path', quote_ident(%(schema)s), true), set_config('jit', 'off', true)
+-- What the fingerprint means is read with PostgreSQL's own names alone; the savepoint around takes this back. Compiling a
+-- statement of this size takes a hundred times as long as running it.
+SELECT pg_catalog.quote_ident(%(schema)s), pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('jit', 'off', true)
 
 -- name: fingerprint
 -- One row for each object of a schema: what it is, and PostgreSQL's own definition of it. Rows of data, statistics, owners,
--- rights and what a sequence has counted to are no part of a structure.
-WITH home AS (SELECT oid, nspname FROM pg_namespace WHERE nspname = %(schema)s),
+-- rights and what a sequence has counted to are no part of a structure. Names of the schema's own objects are printed without
+-- it, so it is put on the search path; and that is done in the statement itself, when all names in it have their meaning:
+-- functions and operators of the schema must not be taken for the ones meant here, they would run with the rights of who looks.
+WITH home AS MATERIALIZED (
+    SELECT oid, nspname, set_config('search_path', quote_ident(nspname) || ', pg_temp', true) FROM pg_namespace WHERE nspname = %(schema)s
+),
 relation AS (
     SELECT c.* FROM pg_class c JOIN home ON c.relnamespace = home.oid
 ),

@@ -68,6 +68,43 @@ DELETE FROM tenancy.ledger WHERE uid = %(uid)s
 -- name: create_namespace
 CREATE SCHEMA {schema}
 
+-- name: dependents
+-- What stands elsewhere on objects of a schema, and CASCADE would take along with them: a view is told in place of its rule.
+WITH RECURSIVE home AS (
+    SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+), own (classid, objid) AS (
+    SELECT d.classid, d.objid
+    FROM pg_catalog.pg_depend AS d
+    WHERE d.refclassid = 'pg_catalog.pg_namespace'::pg_catalog.regclass AND d.refobjid = (SELECT oid FROM home)
+    UNION
+    -- Parts of an object. Tables are none: a partition, a child may be somewhere else.
+    SELECT d.classid, d.objid
+    FROM own
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = own.classid AND d.refobjid = own.objid
+    LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid
+    WHERE d.deptype IN ('a', 'i', 'P', 'S') AND coalesce(c.relkind NOT IN ('r', 'p', 'f'), true)
+), dependent AS (
+    SELECT DISTINCT d.classid, d.objid, d.objsubid
+    FROM own
+    JOIN pg_catalog.pg_depend AS d ON d.refclassid = own.classid AND d.refobjid = own.objid
+    WHERE d.deptype <> 'e' AND NOT EXISTS (SELECT FROM own AS o WHERE o.classid = d.classid AND o.objid = d.objid)
+)
+SELECT DISTINCT CASE
+    WHEN w.oid IS NULL THEN pg_catalog.pg_describe_object(d.classid, d.objid, d.objsubid)
+    ELSE pg_catalog.pg_describe_object('pg_catalog.pg_class'::pg_catalog.regclass, w.ev_class, 0) END AS object
+FROM dependent AS d
+LEFT JOIN pg_catalog.pg_rewrite AS w ON d.classid = 'pg_catalog.pg_rewrite'::pg_catalog.regclass AND w.oid = d.objid AND w.rulename = '_RETURN'
+LEFT JOIN pg_catalog.pg_class AS c ON d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND c.oid = d.objid
+-- Where the whole of a table hangs on the schema, its columns need no word; tables for large values are parts of others.
+WHERE c.relkind IS DISTINCT FROM 't'
+  AND (d.objsubid = 0 OR NOT EXISTS (SELECT FROM dependent AS w WHERE w.classid = d.classid AND w.objid = d.objid AND w.objsubid = 0))
+  -- A cast or a transform between the schema's own and what is built in is nobody else's.
+  AND (d.classid NOT IN ('pg_catalog.pg_cast'::pg_catalog.regclass, 'pg_catalog.pg_transform'::pg_catalog.regclass) OR EXISTS (
+      SELECT FROM pg_catalog.pg_depend AS s
+      WHERE s.classid = d.classid AND s.objid = d.objid AND s.refclassid = 'pg_catalog.pg_type'::pg_catalog.regclass
+        AND NOT EXISTS (SELECT FROM own AS o WHERE o.classid = s.refclassid AND o.objid = s.refobjid)))
+ORDER BY object
+
 -- name: drop_namespace
 DROP SCHEMA {schema} CASCADE
 
