@@ -7,6 +7,7 @@ from typing import Any, Dict, List, Literal, Optional, Union
 
 from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
 
+from .constants import CONTROL_SCHEMA, NAMESPACE_PREFIX
 from .exceptions import ConfigurationError
 from .utils import ConfigUtils
 
@@ -260,6 +261,16 @@ class PackManifest(Model):
         if twice:
             raise ValueError(f"datasets declared twice: {', '.join(twice)}")
         return self
+
+    @field_validator("shared_schemas")
+    @classmethod
+    def _of_the_host(cls, names: List[str]) -> List[str]:
+        """Neither tenants' schemas nor the control plane nor PostgreSQL's own can be shared: that would let scripts into them."""
+        closed = [name for name in names if name in (CONTROL_SCHEMA, "information_schema") or name.startswith((NAMESPACE_PREFIX, "pg_"))]
+        closed += [name for name in names if not name or "\x00" in name or len(name.encode()) > 63]  # noqa: PLR2004 - NAMEDATALEN - 1
+        if closed:
+            raise ValueError(f"cannot be shared: {', '.join(map(repr, closed))}")
+        return names
 
 
 class Tier(Model):

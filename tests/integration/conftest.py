@@ -76,6 +76,13 @@ def place(ground: Ground) -> Place:
 
 
 @pytest.fixture
+def untouched(place: Place) -> Iterator[None]:
+    before = place.look()
+    yield
+    assert place.look() == before
+
+
+@pytest.fixture
 async def script_database(place: Place, anyio_backend: str) -> AsyncIterator[Database]:
     # One connection, so that what a script leaves in a session is met by the transaction that follows.
     database = Database(place.url, Settings.from_env(database_url=place.url, max_concurrency=1))

@@ -37,6 +37,8 @@ CREATE STATISTICS t_neighbour.numbers_of ON id, word FROM t_neighbour.secret;
 CREATE TEXT SEARCH DICTIONARY t_neighbour.words (TEMPLATE = simple, ACCEPT = true);
 CREATE VIEW t_neighbour.seen AS SELECT id FROM t_neighbour.secret;
 """
+# What a script of a pack must not be able to do.
+REGISTER = "INSERT INTO tenancy.tenants (tenant_id, namespace, tier, pack, release) VALUES ('intruder', 'x', 'x', 'x', 'x');"
 
 
 def administer(url: str, statement: str, *names: str) -> None:

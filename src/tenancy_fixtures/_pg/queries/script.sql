@@ -27,12 +27,13 @@ SELECT tenancy.give_namespace(%(namespace)s, %(owner)s)
 REVOKE USAGE, CREATE ON SCHEMA {schema} FROM {script}
 
 -- name: deferring
--- Tables with triggers that a script could have told to wait, again, for COMMIT.
+-- Tables with triggers that a script could have told to wait, again, for COMMIT: a constraint's own among them, which may
+-- compare with an operator of the script's.
 SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name
 FROM pg_catalog.pg_trigger AS g
 JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE g.tgdeferrable AND NOT g.tgisinternal AND n.nspname = ANY (%(allowed)s::text[])
+WHERE g.tgdeferrable AND n.nspname = ANY (%(allowed)s::text[])
 ORDER BY 1, 2
 
 -- name: refuse_pending
