@@ -208,7 +208,9 @@ CELLS = {
     **dict.fromkeys(["text", "name"], ANYTHING | st.text("aé ", max_size=70)),
     **dict.fromkeys(["varchar_3", "bpchar_3"], st.text("aé \u3000\t", max_size=6)),
     **dict.fromkeys(["date", "timestamp", "timestamp_3", "timestamptz", "timestamptz_0"], MOMENTS),
-    **dict.fromkeys(["time", "time_2"], shaped(rf"{TIME}{ZONE}", TIME, r"[0-9]{1,2}:[0-9]{2}( ?[AaPp][Mm])?", rf"{DAY} {TIME}", r"24:00(:00)?|23:59:60")),
+    **dict.fromkeys(
+        ["time", "time_2"], shaped(rf"{TIME}{ZONE}", TIME, r"[0-9]{1,2}:[0-9]{2}( ?[AaPp][Mm])?", rf"{DAY} {TIME}", r"24:00(:00)?|23:59:60")
+    ),
     "uuid": shaped(rf"\{{?{HEX}{{8}}-?({HEX}{{4}}-?){{3}}{HEX}{{12}}\}}?", rf"{HEX}{{4}}(-?{HEX}{{4}}){{7}}", f"{HEX}{{30,34}}"),
     **dict.fromkeys(["json", "jsonb"], JSONS.filter(lambda text: "\0" not in text and not re.search("[\ud800-\udfff]", text))),
     "bytea": shaped(rf"\\x({HEX}{{2}}){{0,4}}", rf"\\x{HEX}{{1,3}}( {HEX})?", r"[a-c\\]{0,4}"),
