@@ -164,7 +164,7 @@ class StagedWay:
             return
         try:
             async with self.target.connection.transaction():
-                written = await self._send_statement(all_new=inserted == staged)
+                written = await self._send_statement(inserted, updated, staged)
         except psycopg.IntegrityError as error:
             raise await self._explained(error) from None
         if written != inserted + updated:
@@ -172,15 +172,14 @@ class StagedWay:
                 f"{inserted + updated} rows of table {self.target.table.name!r} were to be written, {written} were", table=self.target.table.name
             )
 
-    async def _send_statement(self, *, all_new: bool) -> int:
+    async def _send_statement(self, inserted: int, updated: int, staged: int) -> int:
         target = self.target
         columns = listed(target.columns)
-        if all_new:
+        if inserted == staged:
             return (await target.run("insert_all", table=target.name, columns=columns, stage=self.relation)).rowcount
         names: dict[str, sql.Composable] = {
             "table": target.name,
-            "stage": self.relation,
-            "changes": self._changes,
+            "source": self._source(inserted + updated, staged),
             "columns": columns,
             "values": listed(target.columns, "s"),
         }
@@ -190,6 +189,12 @@ class StagedWay:
         pairs = [sql.SQL("{} = {}").format(column(item.name), column(item.name, "s")) for item in target.changeable]
         differs = differing(target.changeable, "t", "s")
         return (await target.run("merge", match=match, differs=differs, assignments=sql.SQL(", ").join(pairs), **names)).rowcount
+
+    def _source(self, changed: int, staged: int) -> sql.Composable:
+        """The rows to merge: those that differ, fetched by their places, or all where fetching most of them would cost more."""
+        if changed * 2 > staged:
+            return self.relation
+        return sql.SQL("(SELECT s.* FROM {} AS c JOIN {} AS s ON s.ctid = c.place)").format(self._changes, self.relation)
 
     async def _check_deferred(self) -> None:
         """Deferred constraints would speak up at COMMIT, when nobody can say any more which records they mean."""

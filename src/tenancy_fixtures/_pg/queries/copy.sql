@@ -137,12 +137,12 @@ FROM {changes}
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage}
 
 -- name: merge
-MERGE INTO {table} AS t USING (SELECT s.* FROM {changes} AS c JOIN {stage} AS s ON s.ctid = c.place) AS s ON {match}
+MERGE INTO {table} AS t USING {source} AS s ON {match}
 WHEN MATCHED AND {differs} THEN UPDATE SET {assignments}
 WHEN NOT MATCHED THEN INSERT ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})
 
 -- name: merge_missing
-MERGE INTO {table} AS t USING (SELECT s.* FROM {changes} AS c JOIN {stage} AS s ON s.ctid = c.place) AS s ON {match}
+MERGE INTO {table} AS t USING {source} AS s ON {match}
 WHEN NOT MATCHED THEN INSERT ({columns}) OVERRIDING SYSTEM VALUE VALUES ({values})
 
 -- name: set_immediate
