@@ -32,8 +32,12 @@ _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
 # Words that pyarrow takes for numbers and JSON does not know; where no field is unknown they show as values.
 _WORDS: Final = r"NaN|Inf"
 # A number so near to zero, or with so many zeros, that a float may make it zero.
-_TINY: Final = {pa.float64(): r"[0-9.][eE]-0*(?:[2-9][0-9]{2}|[1-9][0-9]{3})|0{60}", pa.float32(): r"[0-9.][eE]-0*(?:[2-9][0-9]|[1-9][0-9]{2})|0{20}"}
-_MINUS_ZERO: Final = r"[:\[,][ \t\r\n]*-0(?:[^0-9.eE]|$)"
+# What may be behind a zero: numbers so near to it, or with so many zeros, that a float makes them zero; and -0.
+_ZEROS: Final[dict[Any, str]] = {
+    pl.Float64: r"[0-9.][eE]-0*(?:[2-9][0-9]{2}|[1-9][0-9]{3})|0{60}",
+    pl.Float32: r"[0-9.][eE]-0*(?:[2-9][0-9]|[1-9][0-9]{2})|0{20}",
+    pl.Int64: r"[:\[,][ \t\r\n]*-0(?:[^0-9.eE]|$)",
+}
 # pyarrow parses a slice of lines in so many pieces at once.
 _PIECES: Final = 4
 _LEAST_PIECE: Final = 1 << 16
@@ -54,6 +58,7 @@ class FastParser:
         self._others = False
         self._failures = 0
         self._schema: pa.Schema | None = None
+        self._values: dict[str, pl.Expr] = {}
         if self._positions and all(path.inside and "" not in path.keys[1:] for path in self._paths.values()):
             self.observe(first)
 
@@ -74,6 +79,7 @@ class FastParser:
         types = {name: self._type(name) for name in self._fields}
         merged = None if None in types.values() else _merge([(self._paths[name].keys, kind) for name, kind in types.items()])
         self._schema = pa.schema(list(merged)) if merged is not None and pa.types.is_struct(merged) else None
+        self._values = {name: self._value(name) for name in self._fields} if self._schema is not None else {}
 
     def frame(self, data: bytes, lines: Sequence[int], number: int, read: int) -> RawFrame | None:
         """The frame of objects that stand one after the other, from record ``number`` on; ``None`` where that is not certain.
@@ -103,15 +109,50 @@ class FastParser:
             )
         except (pa.ArrowException, UnicodeError):
             return None
+        if table.num_rows != count:
+            return None
         # By their numbers: polars gives a column without a name one of its own.
         rows: pl.DataFrame = pl.DataFrame(table.rename_columns([str(number) for number in range(table.num_columns)]))
-        columns = {name: self._column(rows, name, data) for name in self._fields} if table.num_rows == count else {}
-        late = [name for name, values in columns.items() if values is not None and name not in self._positions and values.null_count() < count]
-        if not columns or late or any(values is None for values in columns.values()):
-            return None
-        nothing = pl.Series([None], dtype=pl.String).new_from_index(0, count)
-        placed = {self._positions[name]: values for name, values in columns.items() if name in self._positions and values is not None}
-        return pl.DataFrame([placed.get(position, nothing).alias(str(position)) for position in range(self._width)])
+        values = rows.select(**self._values)
+        return values.select(self._columns(values)) if self._same(values, data) else None
+
+    def _same(self, values: pl.DataFrame, data: bytes) -> bool:
+        """Whether no value may be another one than its text says, and none belongs to a field that is not expected."""
+        kinds = {
+            name: kind for name, kind in values.schema.items() if kind.is_float() or (kind.is_integer() and self._fields[name].kind != "integer")
+        }
+        late = [name for name in self._fields if name not in self._positions]
+        facts = values.select(
+            *(pl.col(name).is_finite().all().alias(f"finite {name}") for name, kind in kinds.items() if kind.is_float()),
+            *((pl.col(name) == 0).any().alias(f"zero {name}") for name in kinds),
+            *(pl.col(name).is_null().all().alias(f"null {name}") for name in late),
+        )
+        found = facts.row(0, named=True) if facts.width else {}
+        if not all(fact for what, fact in found.items() if not what.startswith("zero ")):
+            return False
+        zeros = {kind for name, kind in kinds.items() if found[f"zero {name}"]}
+        return not any(_holds(data, _ZEROS[kind.base_type()]) for kind in zeros)
+
+    def _columns(self, values: pl.DataFrame) -> list[pl.Expr]:
+        """The values at their places in the header; what others need as text is text."""
+        placed = {position: pl.col(name) for name, position in self._positions.items()}
+        for name, position in self._positions.items():
+            kind, wanted = values.schema[name], self._fields[name].kind
+            if (kind.is_integer() and wanted != "integer") or (kind == pl.Boolean and wanted != "boolean"):
+                placed[position] = pl.col(name).cast(pl.String)
+        return [placed.get(position, pl.lit(None, pl.String)).alias(str(position)) for position in range(self._width)]
+
+    def _value(self, name: str) -> pl.Expr:
+        """The way to a field's values in what was parsed."""
+        assert self._schema is not None
+        first, *steps = self._paths[name].keys
+        root = self._schema.get_field_index(first)
+        value, kind = pl.col(str(root)), self._schema.field(root).type
+        for step in steps:
+            deeper = pa.types.is_struct(kind)
+            value = value.struct.field(step) if deeper else value.list.get(int(step), null_on_oob=True)
+            kind = kind.field(step).type if deeper else kind.value_type
+        return value
 
     def _harmless(self, data: bytes) -> bool:
         """Whether there is nothing in it that the parser takes and the exact one does not, or a NUL."""
@@ -119,20 +160,6 @@ class FastParser:
             return False
         # Fields that nobody wants may hold anything.
         return not self._others or not (_holds(data, _WORDS) or _may_be_deep(data))
-
-    def _column(self, rows: pl.DataFrame, name: str, data: bytes) -> pl.Series | None:
-        """One column; ``None`` where a value may be another one than its text says."""
-        assert self._schema is not None
-        first, *steps = self._paths[name].keys
-        values, kind = rows[str(self._schema.get_field_index(first))], self._fields[name].kind
-        for step in steps:
-            values = values.struct.field(step) if values.dtype == pl.Struct else values.list.get(int(step), null_on_oob=True)
-        if values.dtype.is_float():
-            tiny = _TINY[pa.float32() if values.dtype == pl.Float32 else pa.float64()]
-            return values if values.is_finite().all() and not ((values == 0).any() and _holds(data, tiny)) else None
-        if values.dtype.is_integer() and kind != "integer":
-            return None if (values == 0).any() and b"-0" in data and _holds(data, _MINUS_ZERO) else values.cast(pl.String)
-        return values.cast(pl.String) if values.dtype == pl.Boolean and kind != "boolean" else values
 
     def _type(self, name: str) -> pa.DataType | None:
         """The type to parse a field as; ``None`` where its values are of several kinds, or nested."""
