@@ -191,6 +191,12 @@ def test_damage_is_a_clean_error_or_no_harm(tmp_path, kind):
     assert not [text for text in said if "text 1" in text]
 
 
+def test_a_map_of_what_json_has_not_is_a_reject_and_no_null(tmp_path):
+    maps = pa.array([[("k", float("nan"))], [("k", 1.5)], None], pa.map_(pa.string(), pa.float64()))
+    _, rows, rejects = rows_of(written(tmp_path / "x", pa.table({"a": maps}), "parquet"), "a")
+    assert ({number: row["a"] for number, row in rows.items()}, [reject.record for reject in rejects]) == ({2: '{"k":1.5}', 3: None}, [1])
+
+
 # --- values into the types of columns ---------------------------------------------------------------------------------
 
 NS = pa.array([1_000_000_001_000, 1_000_000_000_001], pa.timestamp("ns"))
