@@ -268,6 +268,7 @@ async def test_no_error_holds_a_row(script_database, untouched, script):
 async def test_a_script_is_free_in_its_own_schema(script_database, schema_gone, place):
     script = """
         CREATE TYPE mood AS ENUM ('calm'); CREATE DOMAIN small AS int CHECK (VALUE < 10); CREATE TYPE pair AS (a int, b int);
+        CREATE TYPE spans AS RANGE (subtype = date, multirange_type_name = many_spans); CREATE TABLE times (s spans, m many_spans);
         CREATE SEQUENCE numbers; CREATE TABLE a (i int PRIMARY KEY DEFAULT nextval('numbers'), m mood, s small);
         CREATE TABLE b (id int GENERATED ALWAYS AS IDENTITY, a int REFERENCES a DEFERRABLE INITIALLY DEFERRED);
         CREATE TABLE p (i int) PARTITION BY LIST (i); CREATE TABLE p1 PARTITION OF p FOR VALUES IN (1);
@@ -321,3 +322,12 @@ async def test_what_belongs_to_an_extension_is_for_all(script_database, place, s
     """
     await attempt(script_database, script, "ALTER TABLE a ADD COLUMN more public.citext; ANALYZE a")
     administer(place.admin_url, "DROP EXTENSION citext CASCADE")
+
+
+async def test_tables_and_views_of_an_extension_are_not(script_database, place, schema_gone):
+    administer(place.admin_url, "CREATE EXTENSION pg_stat_statements SCHEMA public")
+    try:
+        with pytest.raises(ScriptEscaped, match=r"view public\.pg_stat_statements"):
+            await attempt(script_database, "CREATE VIEW a AS SELECT queryid FROM public.pg_stat_statements")
+    finally:
+        administer(place.admin_url, "DROP EXTENSION pg_stat_statements CASCADE")

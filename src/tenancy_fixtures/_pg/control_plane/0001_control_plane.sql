@@ -175,6 +175,12 @@ BEGIN
         SELECT pg_catalog.format('ALTER ROUTINE %s OWNER TO %I', p.oid::pg_catalog.regprocedure, new_owner)
         FROM pg_catalog.pg_proc AS p
         WHERE p.pronamespace OPERATOR(pg_catalog.=) home
+          -- A range type's constructors are parts of it, and belong to whoever made the server.
+          AND NOT EXISTS (
+              SELECT FROM pg_catalog.pg_depend AS d
+              WHERE d.classid OPERATOR(pg_catalog.=) 'pg_catalog.pg_proc'::pg_catalog.regclass
+                AND d.objid OPERATOR(pg_catalog.=) p.oid
+                AND d.deptype OPERATOR(pg_catalog.=) 'i')
         UNION ALL
         SELECT pg_catalog.format(
             'ALTER %s %I.%I OWNER TO %I', CASE WHEN t.typtype OPERATOR(pg_catalog.=) 'd' THEN 'DOMAIN' ELSE 'TYPE' END, namespace, t.typname, new_owner)
@@ -182,6 +188,9 @@ BEGIN
         LEFT JOIN pg_catalog.pg_class AS c ON c.oid OPERATOR(pg_catalog.=) t.typrelid
         WHERE t.typnamespace OPERATOR(pg_catalog.=) home
           AND (t.typtype OPERATOR(pg_catalog.=) ANY ('{d,e,r}'::pg_catalog."char"[])
+               -- From PostgreSQL 17 on a multirange follows its range, and may not be changed by itself.
+               OR (t.typtype OPERATOR(pg_catalog.=) 'm'
+                   AND pg_catalog.current_setting('server_version_num')::pg_catalog.int4 OPERATOR(pg_catalog.<) 170000)
                OR (t.typtype OPERATOR(pg_catalog.=) 'c' AND c.relkind OPERATOR(pg_catalog.=) 'c'))
         UNION ALL
         SELECT pg_catalog.format('ALTER STATISTICS %I.%I OWNER TO %I', namespace, e.stxname, new_owner)

@@ -77,7 +77,8 @@ WHERE s.schemaname = 'pg_catalog'
 -- name: reaches
 -- What elsewhere objects of the schema stand on, whatever its kind. A view, a rule, a policy reads and writes with the rights
 -- of its owner, who is the owner of all tenants after the script; PostgreSQL does not ask for them when it is made. And who
--- drops a type or a function takes along the columns and defaults that use it. What belongs to an extension is for all.
+-- drops a type or a function takes along the columns and defaults that use it. What belongs to an extension is for all, but
+-- for its tables and views: they hold rows, to which the owner of all tenants may have rights.
 WITH RECURSIVE own (classid, objid) AS (
     SELECT d.classid, d.objid
     FROM pg_catalog.pg_depend AS d JOIN pg_catalog.pg_namespace AS n ON n.oid = d.refobjid
@@ -99,14 +100,14 @@ CROSS JOIN LATERAL pg_catalog.pg_identify_object(g.classid, g.objid, 0) AS i
 WHERE i.schema NOT IN (
         SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_namespace AS n
         WHERE n.nspname = ANY (%(allowed)s::text[]) OR n.nspname IN ('pg_catalog', 'information_schema', 'pg_toast'))
-  AND NOT EXISTS (
+  AND (g.classid = 'pg_catalog.pg_class'::pg_catalog.regclass OR NOT EXISTS (
         SELECT FROM pg_catalog.pg_depend AS e
         WHERE e.deptype = 'e' AND (
             (e.classid = g.classid AND e.objid = g.objid)
             -- Array and row types are no members themselves, but parts of one.
             OR (e.classid, e.objid) IN (
                 SELECT w.refclassid, w.refobjid FROM pg_catalog.pg_depend AS w
-                WHERE w.classid = g.classid AND w.objid = g.objid AND w.deptype = 'i')))
+                WHERE w.classid = g.classid AND w.objid = g.objid AND w.deptype = 'i'))))
 ORDER BY object
 
 -- name: security_definers
