@@ -121,7 +121,7 @@ async def test_a_manager_says_so_before_anything_is_done(spoilt: PackFolder, set
             await manager.create_tenant("acme")
 
 
-@pytest.mark.parametrize("name", ["tenancy", "t_neighbour", "pg_catalog", "pg_temp", "information_schema", "", "x" * 64, "a\x00b"])
+@pytest.mark.parametrize("name", ["tenancy", "t_neighbour", "pg_catalog", "pg_temp", "information_schema", "", "x" * 64])
 def test_a_schema_that_cannot_be_shared(spoilt: PackFolder, name: str):
     spoilt.manifest(shared_schemas=["public", name])
     with pytest.raises(errors.PackInvalid, match="cannot be shared") as caught:

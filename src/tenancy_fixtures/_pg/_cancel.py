@@ -7,9 +7,14 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import anyio
+import psycopg
+from psycopg.generators import copy_end, fetch_many
+from psycopg.pq import ExecStatus, TransactionStatus
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
+
+    from psycopg import AsyncConnection
 
 _T = TypeVar("_T")
 
@@ -31,6 +36,19 @@ async def cancelled_once(work: Coroutine[Any, Any, _T]) -> _T:
         task.cancel()
         await _ended(task)
         raise
+
+
+async def end_copy(connection: AsyncConnection[Any]) -> None:
+    """End a COPY whose very beginning was cancelled: psycopg leaves the server waiting for its rows.
+
+    Until it is ended the connection is busy, and could not even roll back.
+    """
+    if connection.closed or connection.info.transaction_status != TransactionStatus.ACTIVE:
+        return
+    with suppress(psycopg.Error):
+        results = await connection.wait(fetch_many(connection.pgconn))
+        if results and results[-1].status == ExecStatus.COPY_IN:
+            await connection.wait(copy_end(connection.pgconn, b"cancelled"))
 
 
 async def _ended(task: asyncio.Future[Any]) -> None:

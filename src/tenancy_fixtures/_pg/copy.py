@@ -8,6 +8,7 @@ the table refuses is named.
 
 from __future__ import annotations
 
+import asyncio
 import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
@@ -19,7 +20,7 @@ from .. import constants
 from .._shapes import Phase, Shape
 from ..exceptions import RowsLost
 from . import _rejects
-from ._cancel import cancelled_once
+from ._cancel import cancelled_once, end_copy
 from ._encode import EncodedFrame, FrameEncoder, travels_binary
 from ._late import DirectWay
 from ._records import number_at
@@ -113,6 +114,9 @@ class TableWriter:
         start = time.perf_counter()
         try:
             counted = await self._copy(frame)
+        except asyncio.CancelledError:
+            await end_copy(self._target.connection)
+            raise
         except psycopg.Error as error:
             rejected = _rejects.from_copy(self._target, error, lambda line: number_at(frame.records, line - 1))
             if rejected is None:

@@ -205,6 +205,28 @@ CREATE INDEX ON tf_copy.artists (tf_copy.slow(id));
 """
 
 
+async def test_a_cancel_at_any_moment_leaves_a_connection_that_can_roll_back(connect, make_tables, writer, frame):
+    """Short COPYs one after the other, so that beginnings and ends are hit as well."""
+    rows = frame(id=list(range(200)), name=[f"a name of some length {number}" for number in range(200)])
+    async with await connect() as connection:
+        for number in range(60):
+            await connection.execute(make_tables)
+            made = await writer(connection, "artists", ["id", "name"])
+            encoded = made.encode(rows, range(200))
+
+            async def send_for_ever(made=made, encoded=encoded):
+                while True:
+                    await made.send(encoded)
+
+            task = asyncio.ensure_future(send_for_ever())
+            await asyncio.sleep(0.002 + number * 0.0003)
+            task.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await task
+            assert connection.info.transaction_status in (psycopg.pq.TransactionStatus.INERROR, psycopg.pq.TransactionStatus.INTRANS)
+            await connection.rollback()
+
+
 @pytest.mark.parametrize("scope", ["anyio", "asyncio"])
 @pytest.mark.parametrize("moment", ["copy", "finish"])
 async def test_a_cancelled_write_leaves_a_connection_that_can_roll_back(scope, moment, connect, make_tables, writer, fetch, frame):
