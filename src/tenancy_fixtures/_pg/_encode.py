@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from .._shapes import Column
     from ._records import Numbers
 
-# What ends the binary stream; a batch's own is cut off, the frame has one.
-TRAILER = b"\xff\xff"
-
 # Types that travel as text in the binary protocol too: their receive function takes the characters.
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name", "json", "citext"})
 
