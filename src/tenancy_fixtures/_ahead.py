@@ -1,4 +1,4 @@
-"""Items made in a worker thread, one ahead of what the loop is busy with."""
+"""Items made in worker threads, one ahead of what the loop is busy with; stages of work behind one another."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import asyncio
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 _T = TypeVar("_T")
+_Made = TypeVar("_Made")
 
 
 class OneAhead(Generic[_T]):
@@ -19,8 +20,26 @@ class OneAhead(Generic[_T]):
     """
 
     def __init__(self, produce: Callable[[], _T | None]) -> None:
-        self._produce = produce
+        self._begin: Callable[[], asyncio.Future[_T | None]] = lambda: asyncio.ensure_future(asyncio.to_thread(produce))
         self._pending: asyncio.Future[_T | None] | None = None
+
+    def then(self, convert: Callable[[_T], _Made]) -> OneAhead[_Made]:
+        """The items after ``convert``, which works in a thread of its own while the next item is made.
+
+        The caller enters both, this one first.
+        """
+
+        async def converted() -> _Made | None:
+            item = await self._next()
+            return None if item is None else await asyncio.to_thread(convert, item)
+
+        return OneAhead._of(converted)
+
+    @classmethod
+    def _of(cls, produce: Callable[[], Awaitable[_T | None]]) -> OneAhead[_T]:
+        made = cls(lambda: None)
+        made._begin = lambda: asyncio.ensure_future(produce())
+        return made
 
     async def __aenter__(self) -> OneAhead[_T]:
         self._pending = self._begin()
@@ -34,17 +53,17 @@ class OneAhead(Generic[_T]):
         return self
 
     async def __anext__(self) -> _T:
-        if self._pending is None:
-            raise StopAsyncIteration
-        item = await asyncio.shield(self._pending)
+        item = await self._next()
         if item is None:
-            self._pending = None
             raise StopAsyncIteration
-        self._pending = self._begin()
         return item
 
-    def _begin(self) -> asyncio.Future[_T | None]:
-        return asyncio.ensure_future(asyncio.to_thread(self._produce))
+    async def _next(self) -> _T | None:
+        if self._pending is None:
+            return None
+        item = await asyncio.shield(self._pending)
+        self._pending = None if item is None else self._begin()
+        return item
 
 
 async def _settled(pending: asyncio.Future[_T | None]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import contextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from .exceptions import DataRejected, PackInvalid, RowsLost, TenancyError
 from .utils import FixtureUtils, ValidationUtils
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from ._fixture import FixtureContext
     from ._ingest import FileSource, Frame, FrameStream, Place
@@ -126,25 +126,22 @@ class DatasetLoad:
         return () if self.tally.rejected else self._books
 
     async def transfer(self) -> None:
-        """Read, encode and send every record, each frame beside the next.
+        """Read, encode and send every record: while a frame is sent, the next is encoded and the one after it read.
 
         :raises DataRejected: the server refused a value, or there are more bad records than the budget allows.
         """
         stream, tracker = self._reading, self._context.tracker
 
-        def produce() -> _Encoded | None:
-            frame = self._next(stream)
-            if frame is None:
-                return None
+        def encode(frame: Frame) -> _Encoded:
             return _Encoded(frame, tuple(_encode(writer, frame, target.table) for writer, target in zip(self.writers, self.dataset.targets)))
 
         with self.named():
-            async with OneAhead(produce) as frames:
-                async for item in frames:
+            async with OneAhead(lambda: self._next(stream)) as frames, frames.then(encode) as encoded_frames, self._sending():
+                async for item in encoded_frames:
                     self._count(item.frame)
                     with tracker.phase(f"write {self.dataset.name}"):
                         for writer, encoded in zip(self.writers, item.targets):
-                            await self._send(writer, encoded)
+                            await writer.send(encoded)
                             tracker.count(f"write {self.dataset.name}", encoded.rows, encoded.size)
             await asyncio.to_thread(refuse_changed, self._sources)
 
@@ -167,9 +164,14 @@ class DatasetLoad:
         if self.budget.ends_early(self.tally.rejected):
             raise self.rejection([])
 
-    async def _send(self, writer: TableWriter, encoded: EncodedFrame) -> None:
+    @asynccontextmanager
+    async def _sending(self) -> AsyncIterator[None]:
+        """Writers of several tables take turns on the connection; a single one has it for itself."""
         try:
-            await writer.send(encoded)
+            async with AsyncExitStack() as stack:
+                for writer in self.writers if len(self.writers) == 1 else ():
+                    await stack.enter_async_context(writer.alone())
+                yield
         except DataRejected:
             # COPY stops at the first row that it refuses. A staging table takes them all, and is then asked which.
             self._bare = False

@@ -30,7 +30,7 @@ DEFAULT_STATEMENT_TIMEOUT: Final = 3600
 RUN_LEASE_SECONDS: Final = 15
 
 # Bytes of a text source that are parsed at once: some 16,000 records. Larger blocks cost memory and gain nothing.
-FRAME_BYTES: Final = 2 * 1024 * 1024
+FRAME_BYTES: Final = 3 * 1024 * 1024
 
 # A record that does not fit into a block is read with a larger one, up to this; beyond it a quote or a bracket that is
 # never closed is the likelier reason than a record of that size.

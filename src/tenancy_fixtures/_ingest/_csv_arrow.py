@@ -23,13 +23,16 @@ if TYPE_CHECKING:
     from ._dialect import Dialect
 
 _GROWTH = 4
+# pyarrow reads up to 32 blocks ahead of who takes them, and nothing tells it not to: small ones make that little memory.
+_BLOCK_BYTES = 512 * 1024
 
 
-def read_plain(file: CsvFile, block_bytes: int) -> Iterator[RawFrame]:
+def read_plain(file: CsvFile, frame_bytes: int) -> Iterator[RawFrame]:
     """Read, and where a record does not fit into a block, read again with a larger one from the record after the last that was given."""
     done, consumed = 0, 0
+    block_bytes = min(frame_bytes, _BLOCK_BYTES)
     while True:
-        run = _Pass(file, block_bytes, done, consumed)
+        run = _Pass(file, block_bytes, frame_bytes, done, consumed)
         try:
             yield from run.frames()
         except pa.ArrowInvalid as error:
@@ -49,6 +52,7 @@ class _Pass:
 
     file: CsvFile
     block_bytes: int
+    frame_bytes: int
     done: int
     consumed: int
     width: int = 0
@@ -69,7 +73,8 @@ class _Pass:
         # quote that is never closed.
         stream.end_with(("\n" + self.file.dialect.delimiter.join([self._mark] * (self.width + 1)) + "\n").encode())
         following = 1
-        for cells in _parse(stream, self.file.dialect, self.block_bytes, self.width, self._on_invalid):
+        blocks = _parse(stream, self.file.dialect, self.block_bytes, self.width, self._on_invalid)
+        for cells in _joined(blocks, self.frame_bytes):
             numbers, rejects, following = self._number(cells.height, following)
             frame = self._frame(cells, numbers, rejects)
             if frame.records or frame.bytes:
@@ -118,12 +123,10 @@ class _Pass:
         return RawFrame(cells, numbers, tuple(rejects), max(0, self._stream.consumed - self.consumed))
 
 
-def _parse(
-    stream: Utf8Stream, dialect: Dialect, block_bytes: int, width: int, on_invalid: Callable[[pacsv.InvalidRow], str]
-) -> Iterator[pl.DataFrame]:
-    """The valid rows block by block, as text; an empty frame at the end, when the last invalid row is known."""
+def _parse(stream: Utf8Stream, dialect: Dialect, block_bytes: int, width: int, on_invalid: Callable[[pacsv.InvalidRow], str]) -> pa.RecordBatchReader:
+    """The valid rows block by block, as text."""
     names = [str(position) for position in range(width)]
-    reader = pacsv.open_csv(
+    return pacsv.open_csv(
         pa.PythonFile(stream, mode="r"),
         read_options=pacsv.ReadOptions(use_threads=False, block_size=block_bytes, column_names=names),
         parse_options=pacsv.ParseOptions(
@@ -131,6 +134,20 @@ def _parse(
         ),
         convert_options=pacsv.ConvertOptions(column_types=dict.fromkeys(names, pa.large_string()), strings_can_be_null=False, check_utf8=False),
     )
-    for batch in reader:
-        yield pl.DataFrame(batch)
-    yield pl.DataFrame(schema=dict.fromkeys(names, pl.String))
+
+
+def _joined(blocks: pa.RecordBatchReader, frame_bytes: int) -> Iterator[pl.DataFrame]:
+    """Blocks put together to frames of about that many bytes; the last one may be empty: when it comes, the last invalid row is known."""
+    batches: list[pa.RecordBatch] = []
+    size = 0
+    for batch in blocks:
+        batches.append(batch)
+        size += batch.nbytes
+        if size >= frame_bytes:
+            yield _frame_of(batches, blocks.schema)
+            batches, size = [], 0
+    yield _frame_of(batches, blocks.schema)
+
+
+def _frame_of(batches: list[pa.RecordBatch], schema: pa.Schema) -> pl.DataFrame:
+    return pl.DataFrame(pa.Table.from_batches(batches, schema).combine_chunks())

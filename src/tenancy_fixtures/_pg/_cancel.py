@@ -38,6 +38,11 @@ async def cancelled_once(work: Coroutine[Any, Any, _T]) -> _T:
         raise
 
 
+async def undisturbed(work: Coroutine[Any, Any, None]) -> None:
+    """Await ``work`` to its end whoever cancels meanwhile; what it raises is not heard, since something else has failed before."""
+    await _ended(asyncio.ensure_future(work))
+
+
 async def end_copy(connection: AsyncConnection[Any]) -> None:
     """End a COPY whose very beginning was cancelled: psycopg leaves the server waiting for its rows.
 

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 # Types that travel as text in the binary protocol too: their receive function takes the characters.
 TEXT_TYPES = frozenset({"text", "varchar", "bpchar", "name", "json", "citext"})
 
+_END = 2  # bytes that end a COPY
 _FIXED = {
     "bool": ("bool", "BooleanEncoderBuilder"),
     "int2": ("int16", "Int16EncoderBuilder"),
@@ -53,7 +54,7 @@ class Wire(NamedTuple):
 
 @dataclass(frozen=True)
 class EncodedFrame:
-    """A frame ready to be sent, in chunks of whole batches between the stream's header and its end."""
+    """A frame ready to be sent: its rows in chunks of whole batches, without the header and the end of a COPY."""
 
     rows: int
     chunks: tuple[bytes, ...]
@@ -117,14 +118,15 @@ class FrameEncoder:
         from pgpq import ArrowToPostgresBinaryEncoder
 
         encoder = ArrowToPostgresBinaryEncoder.new_with_encoders(self._schema, self._encoders)
-        pieces = [encoder.write_header()]
+        encoder.write_header()
+        pieces: list[bytes] = []
         for batch in table.combine_chunks().to_batches(max_chunksize=self._batch_size):
             pieces.append(encoder.write_batch(batch))
             # pgpq keeps back up to a megabyte: a batch may give nothing, and the one after it all.
             if pieces[-1]:
                 yield b"".join(pieces)
                 pieces = []
-        yield b"".join([*pieces, encoder.finish()])
+        yield b"".join([*pieces, encoder.finish()[:-_END]])
 
 
 def _wire(column: Column, as_text: bool) -> Wire:

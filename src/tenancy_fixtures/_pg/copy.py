@@ -8,8 +8,8 @@ the table refuses is named.
 
 from __future__ import annotations
 
-import asyncio
 import time
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Callable
 
@@ -18,19 +18,16 @@ import psycopg
 
 from .. import constants
 from .._shapes import Phase, Shape
-from ..exceptions import RowsLost
-from . import _rejects
-from ._cancel import cancelled_once, end_copy
+from ._cancel import cancelled_once
 from ._encode import EncodedFrame, FrameEncoder, travels_binary
 from ._late import DirectWay
-from ._records import number_at
+from ._row_stream import RowStream
 from ._stage import StagedWay
 from ._sync import KeyBook
-from ._target import Locate, Target, as_we_are, listed, no_source
-from .sql import compose
+from ._target import Locate, Target, as_we_are, no_source
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import AsyncIterator, Iterator, Sequence
     from contextlib import AbstractAsyncContextManager
 
     import pyarrow as pa
@@ -74,8 +71,8 @@ class TableWriter:
         self.route = way
         self._target = way.target
         self._encoder = FrameEncoder(self._target.written, self._target.text_columns, batch_size, way.record_column)
-        self._sent = 0
-        self._bytes = 0
+        self._stream = RowStream(way)
+        self._alone = False
         self._copying = 0.0
         self._phases: list[Phase] = []
 
@@ -98,62 +95,55 @@ class TableWriter:
         await self.send(await anyio.to_thread.run_sync(self.encode, frame, records))
 
     async def send(self, frame: EncodedFrame) -> None:
-        """Send an encoded frame with one COPY, batch by batch.
+        """Send an encoded frame, batch by batch.
 
         :raises DataRejected: the server refused a value; names the record.
-        :raises RowsLost: the server counted other rows than there are in the frame.
+        :raises RowsLost: the server counted other rows than were sent.
         """
         if frame.rows:
-            await cancelled_once(self._send(frame))
+            with self._timed():
+                await self._stream.send(frame, go_on=self._alone)
+
+    @asynccontextmanager
+    async def alone(self) -> AsyncIterator[None]:
+        """Frames that are sent inside go on in one COPY, which is ended at the end: nobody else may use the connection meanwhile.
+
+        It raises what :meth:`send` raises, for any frame that was sent inside.
+        """
+        self._alone = True
+        try:
+            yield
+            with self._timed():
+                await self._stream.end()
+        finally:
+            self._alone = False
+            await self._stream.abandon()
 
     async def finish(self) -> WriteStats:
         """Make the rows that were sent the table's; see :func:`finish_all`."""
         return (await finish_all([self]))[0]
 
-    async def _send(self, frame: EncodedFrame) -> None:
+    @contextmanager
+    def _timed(self) -> Iterator[None]:
         start = time.perf_counter()
-        try:
-            counted = await self._copy(frame)
-        except asyncio.CancelledError:
-            await end_copy(self._target.connection)
-            raise
-        except psycopg.Error as error:
-            rejected = _rejects.from_copy(self._target, error, lambda line: number_at(frame.records, line - 1))
-            if rejected is None:
-                raise
-            # The driver's error quotes the row.
-            raise rejected from None
-        if counted != frame.rows:
-            raise RowsLost(f"a frame of {frame.rows} rows was sent to table {self._target.table.name!r}, the server counted {counted}")
-        self.route.sent(frame.records)
-        self._sent += frame.rows
-        self._bytes += frame.size
+        yield
         self._copying += time.perf_counter() - start
-
-    async def _copy(self, frame: EncodedFrame) -> int:
-        columns = [*self._target.columns, *([self.route.record_column] if self.route.record_column else [])]
-        statement = compose(f"copy.{self.route.copy_statement}", relation=self.route.relation, columns=listed(columns))
-        async with self._target.connection.cursor() as cursor:
-            async with cursor.copy(statement) as copy:
-                for chunk in frame.chunks:
-                    await copy.write(chunk)
-            return cursor.rowcount
 
     async def complete(self) -> Outcome:
         """The first half of :func:`finish_all`: everything but references."""
-        self._phases.append(Phase("copy", self._copying, self._sent, self._bytes))
+        self._phases.append(Phase("copy", self._copying, self._stream.sent, self._stream.bytes))
         start = time.perf_counter()
-        outcome = await self.route.complete(self._sent)
-        self._phases.append(Phase("indexes" if self.way == "direct" else "merge", time.perf_counter() - start, self._sent))
+        outcome = await self.route.complete(self._stream.sent)
+        self._phases.append(Phase("indexes" if self.way == "direct" else "merge", time.perf_counter() - start, self._stream.sent))
         return outcome
 
     async def settle(self, peers: Sequence[Way], outcome: Outcome) -> WriteStats:
         """The second half of :func:`finish_all`: references, sequences, statistics."""
         start = time.perf_counter()
         await self.route.settle(peers, outcome)
-        self._phases.append(Phase("references", time.perf_counter() - start, self._sent))
+        self._phases.append(Phase("references", time.perf_counter() - start, self._stream.sent))
         facts = {name: getattr(outcome, name) for name in ("inserted", "updated", "unchanged", "duplicates", "conflicts", "duplicate_records")}
-        return WriteStats(self._target.table.name, self.way, self._sent, phases=tuple(self._phases), **facts)
+        return WriteStats(self._target.table.name, self.way, self._stream.sent, phases=tuple(self._phases), **facts)
 
 
 async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
