@@ -59,6 +59,7 @@ class EncodedFrame:
     rows: int
     chunks: tuple[bytes, ...]
     records: Numbers
+    key_hashes: Any = None
 
     @property
     def size(self) -> int:

@@ -23,9 +23,11 @@ from .sql import compose, identifier
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import pyarrow as pa
+
     from .._shapes import ForeignKey
+    from ._encode import EncodedFrame
     from ._put_back import Part
-    from ._records import Numbers
     from ._target import Target
     from ._write import Way
 _NO_DUPLICATES = Outcome(inserted=0)
@@ -74,9 +76,12 @@ class DirectWay:
             else:
                 await target.run("drop_index", index=identifier(part["schema"], part["name"]))
 
-    def sent(self, records: Numbers) -> None:
+    def key_hashes(self, _frame: pa.Table, /) -> None:
+        """The index on the key will tell whether one comes twice."""
+
+    def sent(self, frame: EncodedFrame) -> None:
         """Note which records the next rows of the heap came from."""
-        self._numbers.add(records)
+        self._numbers.add(frame.records)
 
     async def defer(self, later: Collection[tuple[str, str]], /) -> None:
         """Nothing waits: the references are off."""

@@ -76,7 +76,7 @@ class RowStream:
             await self._give_up(error)
             raise
         self._frames, self._rows = self._frames + 1, self._rows + frame.rows
-        self._way.sent(frame.records)
+        self._way.sent(frame)
         self.sent, self.bytes = self.sent + frame.rows, self.bytes + frame.size
         if not go_on or self._frames >= _FRAMES_OF_A_COPY:
             await self._end()

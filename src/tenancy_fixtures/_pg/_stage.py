@@ -12,6 +12,7 @@ from ..constants import MAX_LISTED_REJECTS
 from ..exceptions import RowsLost
 from . import _rejects
 from ._casts import cast_stage
+from ._distinct import DistinctKeys
 from ._target import column, differing, equal, listed
 from ._write import Outcome, move_sequences
 from .sql import identifier
@@ -19,12 +20,15 @@ from .sql import identifier
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import pyarrow as pa
+
     from .._shapes import ForeignKey
+    from ._encode import EncodedFrame
     from ._late import DirectWay
-    from ._records import Numbers
     from ._target import Target
     from ._write import Way
 
+_NO_DUPLICATES = {"count": 0, "conflicts": 0, "records": []}
 # Temporary tables are a session's own: a counter keeps several loads of one session apart.
 _numbers = itertools.count(1)
 
@@ -47,6 +51,7 @@ class StagedWay:
         self.record_column: str | None = target.record
         self._rows = _rejects.Rows(self.relation, target.record, int)
         self._deferred: list[ForeignKey] = []
+        self._keys: DistinctKeys | None = None
         if bare is not None:
             bare.named_by(self._rows)
 
@@ -62,9 +67,17 @@ class StagedWay:
         record = column(target.record)
         await target.run("make_stage", stage=self.relation, columns=sql.SQL(", ").join(columns), record=record, table=target.name)
         await target.run("share_stage", stage=self.relation)
+        collations = await target.row("has_deterministic_key", {"table": target.regclass, "key": list(target.key)})
+        self._keys = DistinctKeys(target, deterministic=collations["deterministic"])
 
-    def sent(self, records: Numbers) -> None:
-        """Nothing to note: the staging table has each row's record number."""
+    def key_hashes(self, frame: pa.Table) -> Any:
+        """Hashes by which keys that came twice show."""
+        return None if self._keys is None else self._keys.hashes_of(frame)
+
+    def sent(self, frame: EncodedFrame) -> None:
+        """Note the keys; the staging table has each row's record number."""
+        if self._keys is not None:
+            self._keys.add(frame.key_hashes)
 
     async def defer(self, later: Collection[tuple[str, str]]) -> None:
         """Let references to tables that are written after this one wait until :meth:`settle`.
@@ -132,8 +145,10 @@ class StagedWay:
 
     async def _drop_duplicates(self) -> dict[str, Any]:
         target = self.target
+        if self._keys is not None and self._keys.all_differ():
+            return _NO_DUPLICATES
         if not (await target.row("has_duplicates", relation=self.relation, key=listed(target.key)))["found"]:
-            return {"count": 0, "conflicts": 0, "records": []}
+            return _NO_DUPLICATES
         return await target.row(
             "drop_duplicates_staged",
             relation=self.relation,

@@ -13,8 +13,10 @@ from .sql import identifier
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
 
+    import pyarrow as pa
+
     from .._shapes import ForeignKey
-    from ._records import Numbers
+    from ._encode import EncodedFrame
     from ._target import Target
 
 
@@ -39,8 +41,11 @@ class Way(Protocol):
     copy_statement: str
     record_column: str | None
 
-    def sent(self, records: Numbers) -> None:
-        """These records' rows have arrived."""
+    def key_hashes(self, frame: pa.Table) -> Any:
+        """What :meth:`sent` wants to know of the keys of a frame, made in any thread."""
+
+    def sent(self, frame: EncodedFrame) -> None:
+        """These rows are on their way."""
 
     async def defer(self, later: Collection[tuple[str, str]]) -> None:
         """References to these tables (schema, name) lead to rows that are not there yet: check them in :meth:`settle`."""

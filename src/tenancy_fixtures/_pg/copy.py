@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Callable
 
 import anyio.to_thread
@@ -88,7 +88,7 @@ class TableWriter:
 
         :raises TenancyError: a column is missing or not of the Arrow type that the table's column asks for.
         """
-        return self._encoder(frame, records)
+        return replace(self._encoder(frame, records), key_hashes=self.route.key_hashes(frame))
 
     async def write(self, frame: pa.Table, records: Numbers) -> None:
         """Encode in a worker thread, then send."""

@@ -90,6 +90,12 @@ WHERE b.typtype <> 'd'
 -- name: type_stage
 ALTER TABLE {stage} {actions}
 
+-- name: has_deterministic_key
+-- Whether texts of the key's columns are equal only if their bytes are.
+SELECT bool_and(coalesce(c.collisdeterministic, true)) AS deterministic
+FROM pg_catalog.pg_attribute AS a LEFT JOIN pg_catalog.pg_collation AS c ON c.oid = a.attcollation
+WHERE a.attrelid = %(table)s::regclass AND a.attname = ANY (%(key)s)
+
 -- name: has_duplicates
 -- Most loads have none, and the statement that takes them out is planned as if there were many.
 SELECT EXISTS (SELECT FROM {relation} GROUP BY {key} HAVING count(*) > 1) AS found
