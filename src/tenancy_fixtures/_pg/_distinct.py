@@ -29,12 +29,13 @@ class DistinctKeys:
         self._count = 0
 
     def hashes_of(self, frame: pa.Table) -> Any:
-        """The hashes of a frame's keys for :meth:`add`, in any thread; ``None`` where they would not tell anything."""
-        if not self._telling:
+        """The hashes of a frame's keys for :meth:`add`, in any thread; ``None`` where a key lacks a part, or they would not tell anything."""
+        keys = frame.select(self._key)
+        if not self._telling or any(column.null_count for column in keys.columns):
             return None
         import polars as pl
 
-        rows = pl.DataFrame(frame.select(self._key))
+        rows = pl.DataFrame(keys)
         return rows.hash_rows(seed=_SEED)
 
     def add(self, hashes: Any) -> None:
@@ -44,7 +45,7 @@ class DistinctKeys:
         self._parts = [*self._parts, hashes] if self._telling else []
 
     def all_differ(self) -> bool:
-        """Whether it is certain that no key came twice."""
+        """Whether it is certain that all keys are whole, and none came twice."""
         if not self._telling or not self._parts:
             return False
         import polars as pl

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from ._target import Target
     from ._write import Way
 
-_NO_DUPLICATES = {"count": 0, "conflicts": 0, "records": []}
+_NO_DUPLICATES: dict[str, Any] = {"count": 0, "conflicts": 0, "records": []}
 # Temporary tables are a session's own: a counter keeps several loads of one session apart.
 _numbers = itertools.count(1)
 
@@ -105,8 +105,10 @@ class StagedWay:
         :raises RowsLost: rows counted at two ends of a step differ.
         """
         await cast_stage(self.target, self.relation)
-        await self._refuse_empty_keys()
-        duplicates = await self._drop_duplicates()
+        duplicates = _NO_DUPLICATES
+        if self._keys is None or not self._keys.all_differ():
+            await self._refuse_empty_keys()
+            duplicates = await self._drop_duplicates()
         counted = await self._compare()
         if counted["staged"] + duplicates["count"] != sent:
             raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {counted['staged'] + duplicates['count']} arrived in staging")
@@ -131,8 +133,12 @@ class StagedWay:
         if outcome.inserted + outcome.updated:
             async with self.target.as_owner():
                 await move_sequences(self.target)
-                await self.target.run("analyze", relation=self.target.name)
+                await self._renew_statistics(outcome.inserted + outcome.updated)
         await self.target.run("drop_stage", stage=self.relation)
+
+    async def _renew_statistics(self, changed: int) -> None:
+        if (await self.target.row("worth_analyzing", {"table": self.target.regclass, "changed": changed}))["found"]:
+            await self.target.run("analyze", relation=self.target.name)
 
     async def name_missing_reference(self, key: ForeignKey) -> Exception | None:
         """The error for staged records whose reference leads nowhere."""
@@ -145,8 +151,6 @@ class StagedWay:
 
     async def _drop_duplicates(self) -> dict[str, Any]:
         target = self.target
-        if self._keys is not None and self._keys.all_differ():
-            return _NO_DUPLICATES
         if not (await target.row("has_duplicates", relation=self.relation, key=listed(target.key)))["found"]:
             return _NO_DUPLICATES
         return await target.row(

@@ -333,3 +333,12 @@ async def test_statistics_are_fresh(connection, load, fetch, artists, many_track
     await load(connection, "artists", artists)
     await load(connection, "tracks", many_tracks)
     assert await fetch(connection, "SELECT reltuples::int FROM pg_class WHERE oid = 'tf_copy.tracks'::regclass") == [(3000,)]
+
+
+async def test_statistics_are_renewed_when_many_rows_changed(connection, load, fetch, frame):
+    counted = []
+    for numbers in (range(3), range(3, 4), range(4, 64)):
+        rows = frame(id=list(numbers), name=[f"name {number}" for number in numbers])
+        await load(connection, "artists", rows, late_indexes=False)
+        counted += await fetch(connection, "SELECT reltuples FROM pg_class WHERE oid = 'tf_copy.artists'::regclass")
+    assert counted == [(3,), (3,), (64,)]

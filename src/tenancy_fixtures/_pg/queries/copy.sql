@@ -23,6 +23,10 @@ SELECT count(*) AS count FROM {relation}
 -- name: analyze
 ANALYZE {relation}
 
+-- name: worth_analyzing
+-- As many rows have changed as would make autovacuum do it, or statistics were never made: it does what is less in its own time.
+SELECT %(changed)s > 50 + 0.1 * greatest(c.reltuples, 0) OR c.reltuples < 0 AS found FROM pg_catalog.pg_class AS c WHERE c.oid = %(table)s::regclass
+
 -- name: analyze_columns
 ANALYZE {relation} ({columns})
 
