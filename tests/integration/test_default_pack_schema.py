@@ -24,10 +24,13 @@ TABLES = {
     "users", "spotify_connections", "artists", "albums", "tracks", "audio_features", "playlists", "playlist_tracks", "listening_history",
     "ai_models", "ai_model_versions", "prompts", "ai_sessions", "generated_content", "analytics_events", "metrics", "segments",
     "segment_members", "workspaces", "roles", "members", "invitations", "comments", "workflows", "workflow_steps",
+    "track_artists", "artist_ids", "album_ids", "shows", "episodes", "playlist_episodes", "episode_history",
 }  # fmt: skip
 PERSONAL = {
     "users.handle", "users.email", "users.display_name", "users.birth_date", "spotify_connections.spotify_user_id", "ai_sessions.context",
     "analytics_events.client_ip", "invitations.email", "comments.body",
+    "listening_history.country", "listening_history.offline_at", "listening_history.incognito",
+    "episode_history.country", "episode_history.offline_at", "episode_history.incognito",
 }  # fmt: skip
 
 COLUMNS = """

@@ -10,7 +10,7 @@
 CREATE TABLE users (
     user_id      uuid        NOT NULL DEFAULT gen_random_uuid(),
     handle       text        NOT NULL,
-    email        text        NOT NULL,
+    email        text,
     display_name text        NOT NULL,
     country      text,
     locale       text        NOT NULL DEFAULT 'en',
@@ -32,7 +32,7 @@ CREATE INDEX users_last_seen_at_idx ON users (last_seen_at);
 COMMENT ON TABLE users IS 'People who listen and work in this tenant.';
 COMMENT ON COLUMN users.user_id IS 'Seeded users: version 5 uuid of kind user, made of the handle.';
 COMMENT ON COLUMN users.handle IS '[personal] Name by which the user is addressed; unique in the tenant.';
-COMMENT ON COLUMN users.email IS '[personal] Address to write to; unique without regard to case.';
+COMMENT ON COLUMN users.email IS '[personal] Address to write to; unique without regard to case. Null where only the handle is known.';
 COMMENT ON COLUMN users.display_name IS '[personal] Name as shown to others.';
 COMMENT ON COLUMN users.country IS 'ISO 3166-1 alpha-2.';
 COMMENT ON COLUMN users.birth_date IS '[personal] Day of birth, where given.';
@@ -70,20 +70,21 @@ CREATE TABLE artists (
     created_at timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT artists_pkey PRIMARY KEY (artist_id),
     CONSTRAINT artists_name_key UNIQUE (name),
-    CONSTRAINT artists_spotify_id_key UNIQUE (spotify_id),
     CONSTRAINT artists_name_check CHECK (char_length(name) BETWEEN 1 AND 500),
     CONSTRAINT artists_popularity_check CHECK (popularity BETWEEN 0 AND 100),
     CONSTRAINT artists_followers_check CHECK (followers >= 0),
     CONSTRAINT artists_country_check CHECK (country ~ '^[A-Z]{2}$')
 );
+CREATE INDEX artists_spotify_id_idx ON artists (spotify_id);
 CREATE INDEX artists_genres_idx ON artists USING gin (genres);
 COMMENT ON TABLE artists IS 'Performers, one row for each name.';
 COMMENT ON COLUMN artists.artist_id IS 'Version 5 uuid of kind artist, made of the name, so that every load gives an artist the same id.';
+COMMENT ON COLUMN artists.spotify_id IS 'An id at Spotify; artist_ids has all that were met.';
 COMMENT ON COLUMN artists.popularity IS 'Spotify''s popularity, 0 to 100.';
 
 CREATE TABLE albums (
     album_id     uuid        NOT NULL,
-    artist_id    uuid        NOT NULL,
+    artist_id    uuid,
     title        text        NOT NULL,
     album_type   text        NOT NULL DEFAULT 'album',
     release_date date,
@@ -93,21 +94,23 @@ CREATE TABLE albums (
     created_at   timestamptz NOT NULL DEFAULT now(),
     CONSTRAINT albums_pkey PRIMARY KEY (album_id),
     CONSTRAINT albums_artist_id_title_key UNIQUE (artist_id, title),
-    CONSTRAINT albums_spotify_id_key UNIQUE (spotify_id),
     CONSTRAINT albums_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists,
     CONSTRAINT albums_title_check CHECK (char_length(title) BETWEEN 1 AND 500),
     CONSTRAINT albums_album_type_check CHECK (album_type IN ('album', 'single', 'compilation')),
     CONSTRAINT albums_total_tracks_check CHECK (total_tracks > 0)
 );
+CREATE INDEX albums_spotify_id_idx ON albums (spotify_id);
 COMMENT ON TABLE albums IS 'Releases of an artist.';
-COMMENT ON COLUMN albums.album_id IS 'Version 5 uuid of kind album, made of the artist''s name and the title.';
+COMMENT ON COLUMN albums.album_id IS 'Version 5 uuid of kind album, made of the artist''s name, or where it is not known of the Spotify id, and the title.';
+COMMENT ON COLUMN albums.artist_id IS 'Null where the source does not say.';
+COMMENT ON COLUMN albums.spotify_id IS 'An id at Spotify; album_ids has all that were met.';
 
 CREATE TABLE tracks (
     track_id       text        NOT NULL,
     title          text        NOT NULL,
-    artist_id      uuid        NOT NULL,
+    artist_id      uuid,
     album_id       uuid,
-    duration_ms    integer     NOT NULL,
+    duration_ms    integer,
     explicit       boolean,
     isrc           text,
     popularity     smallint,
@@ -115,10 +118,13 @@ CREATE TABLE tracks (
     release_year   smallint,
     release_decade smallint,
     created_at     timestamptz NOT NULL DEFAULT now(),
+    disc_number    smallint,
+    streams        bigint,
+    tags           text[],
     CONSTRAINT tracks_pkey PRIMARY KEY (track_id),
     CONSTRAINT tracks_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists,
     CONSTRAINT tracks_album_id_fkey FOREIGN KEY (album_id) REFERENCES albums ON DELETE SET NULL,
-    CONSTRAINT tracks_track_id_check CHECK (char_length(track_id) = 22),
+    CONSTRAINT tracks_track_id_check CHECK (char_length(track_id) IN (22, 36)),
     CONSTRAINT tracks_title_check CHECK (char_length(title) BETWEEN 1 AND 500),
     CONSTRAINT tracks_duration_ms_check CHECK (duration_ms > 0),
     CONSTRAINT tracks_isrc_check CHECK (char_length(isrc) = 12),
@@ -129,8 +135,12 @@ CREATE TABLE tracks (
 CREATE INDEX tracks_artist_id_idx ON tracks (artist_id);
 CREATE INDEX tracks_album_id_idx ON tracks (album_id, track_number);
 CREATE INDEX tracks_title_lower_idx ON tracks (lower(title) text_pattern_ops);
-COMMENT ON TABLE tracks IS 'Recordings, by their Spotify id.';
-COMMENT ON COLUMN tracks.track_id IS 'The 22 characters of spotify:track:…';
+COMMENT ON TABLE tracks IS 'Recordings, by their Spotify id, or by artist and title where there is none.';
+COMMENT ON COLUMN tracks.track_id IS 'The 22 characters of spotify:track:…; without them a version 5 uuid of kind track, made of artist and title.';
+COMMENT ON COLUMN tracks.artist_id IS 'The first artist; null where the source does not say. track_artists has all.';
+COMMENT ON COLUMN tracks.duration_ms IS 'Null where the source does not say.';
+COMMENT ON COLUMN tracks.streams IS 'How often it was streamed, as a chart counts.';
+COMMENT ON COLUMN tracks.tags IS 'Genres and moods, as the source names them.';
 COMMENT ON COLUMN tracks.album_id IS 'Null where the source does not know the album.';
 COMMENT ON COLUMN tracks.explicit IS 'Null where the source does not say.';
 COMMENT ON COLUMN tracks.isrc IS 'International Standard Recording Code, without hyphens; several tracks may share one.';
@@ -138,18 +148,18 @@ COMMENT ON COLUMN tracks.release_decade IS 'First year of the decade, where the 
 
 CREATE TABLE audio_features (
     track_id         text             NOT NULL,
-    danceability     double precision NOT NULL,
-    energy           double precision NOT NULL,
-    key              smallint         NOT NULL,
-    loudness         double precision NOT NULL,
-    mode             smallint         NOT NULL,
-    speechiness      double precision NOT NULL,
-    acousticness     double precision NOT NULL,
-    instrumentalness double precision NOT NULL,
-    liveness         double precision NOT NULL,
-    valence          double precision NOT NULL,
-    tempo            double precision NOT NULL,
-    time_signature   smallint         NOT NULL,
+    danceability     double precision,
+    energy           double precision,
+    key              smallint,
+    loudness         double precision,
+    mode             smallint,
+    speechiness      double precision,
+    acousticness     double precision,
+    instrumentalness double precision,
+    liveness         double precision,
+    valence          double precision,
+    tempo            double precision,
+    time_signature   smallint,
     chorus_hit       double precision,
     sections         smallint,
     CONSTRAINT audio_features_pkey PRIMARY KEY (track_id),
@@ -170,7 +180,7 @@ CREATE TABLE audio_features (
     CONSTRAINT audio_features_sections_check CHECK (sections >= 0)
 );
 CREATE INDEX audio_features_mood_idx ON audio_features (valence, energy);
-COMMENT ON TABLE audio_features IS 'What an analysis of the sound says of a track. Decimals are kept as the source writes them.';
+COMMENT ON TABLE audio_features IS 'What an analysis of the sound says of a track. Decimals are kept as the source writes them; null where it does not say.';
 COMMENT ON COLUMN audio_features.key IS 'Pitch class, 0 is C; -1 where none was found.';
 COMMENT ON COLUMN audio_features.loudness IS 'Decibels of full scale: -60 to 0 as a rule; recordings that clip may lie above 0.';
 COMMENT ON COLUMN audio_features.mode IS '1 is major, 0 minor.';
@@ -178,6 +188,78 @@ COMMENT ON COLUMN audio_features.tempo IS 'Beats per minute; 0 where none was fo
 COMMENT ON COLUMN audio_features.time_signature IS 'Beats in a bar; 0 where none was found.';
 COMMENT ON COLUMN audio_features.chorus_hit IS 'Seconds until the chorus begins, by estimate.';
 COMMENT ON COLUMN audio_features.sections IS 'Parts that the analysis found.';
+
+CREATE TABLE track_artists (
+    track_id  text     NOT NULL,
+    position  smallint NOT NULL,
+    artist_id uuid     NOT NULL,
+    CONSTRAINT track_artists_pkey PRIMARY KEY (track_id, position),
+    CONSTRAINT track_artists_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
+    CONSTRAINT track_artists_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists,
+    CONSTRAINT track_artists_position_check CHECK (position > 0)
+);
+CREATE INDEX track_artists_artist_id_idx ON track_artists (artist_id);
+COMMENT ON TABLE track_artists IS 'Who performs a track, in the order of the credits.';
+COMMENT ON COLUMN track_artists.position IS 'Counts from 1.';
+
+CREATE TABLE artist_ids (
+    spotify_id text NOT NULL,
+    artist_id  uuid NOT NULL,
+    CONSTRAINT artist_ids_pkey PRIMARY KEY (spotify_id),
+    CONSTRAINT artist_ids_artist_id_fkey FOREIGN KEY (artist_id) REFERENCES artists ON DELETE CASCADE
+);
+CREATE INDEX artist_ids_artist_id_idx ON artist_ids (artist_id);
+COMMENT ON TABLE artist_ids IS 'Ids at Spotify that were met, and the artist that each stands for.';
+
+CREATE TABLE album_ids (
+    spotify_id text NOT NULL,
+    album_id   uuid NOT NULL,
+    CONSTRAINT album_ids_pkey PRIMARY KEY (spotify_id),
+    CONSTRAINT album_ids_album_id_fkey FOREIGN KEY (album_id) REFERENCES albums ON DELETE CASCADE
+);
+CREATE INDEX album_ids_album_id_idx ON album_ids (album_id);
+COMMENT ON TABLE album_ids IS 'Ids at Spotify that were met, and the album that each stands for: its editions have one each.';
+
+CREATE TABLE shows (
+    show_id        uuid        NOT NULL,
+    kind           text        NOT NULL DEFAULT 'podcast',
+    name           text        NOT NULL,
+    publisher      text,
+    description    text,
+    languages      text[],
+    explicit       boolean,
+    total_episodes integer,
+    spotify_id     text,
+    created_at     timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT shows_pkey PRIMARY KEY (show_id),
+    CONSTRAINT shows_kind_check CHECK (kind IN ('podcast', 'audiobook')),
+    CONSTRAINT shows_name_check CHECK (char_length(name) BETWEEN 1 AND 500),
+    CONSTRAINT shows_total_episodes_check CHECK (total_episodes >= 0)
+);
+CREATE INDEX shows_spotify_id_idx ON shows (spotify_id);
+COMMENT ON TABLE shows IS 'Podcasts and audiobooks.';
+COMMENT ON COLUMN shows.show_id IS 'Version 5 uuid of kind show, made of the name.';
+COMMENT ON COLUMN shows.publisher IS 'Of an audiobook the authors.';
+
+CREATE TABLE episodes (
+    episode_id   text        NOT NULL,
+    show_id      uuid,
+    name         text        NOT NULL,
+    description  text,
+    duration_ms  integer,
+    explicit     boolean,
+    language     text,
+    release_date date,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT episodes_pkey PRIMARY KEY (episode_id),
+    CONSTRAINT episodes_show_id_fkey FOREIGN KEY (show_id) REFERENCES shows ON DELETE CASCADE,
+    CONSTRAINT episodes_episode_id_check CHECK (char_length(episode_id) IN (22, 36)),
+    CONSTRAINT episodes_name_check CHECK (char_length(name) BETWEEN 1 AND 500),
+    CONSTRAINT episodes_duration_ms_check CHECK (duration_ms > 0)
+);
+CREATE INDEX episodes_show_id_idx ON episodes (show_id, release_date);
+COMMENT ON TABLE episodes IS 'Episodes of podcasts and chapters of audiobooks, by their Spotify id, or by show and name where there is none.';
+COMMENT ON COLUMN episodes.show_id IS 'Null where the source does not say.';
 
 -- Playlists and listening ----------------------------------------------------------------------------------------
 
@@ -191,21 +273,30 @@ CREATE TABLE playlists (
     tags             text[]      NOT NULL DEFAULT '{}',
     spotify_id       text,
     created_at       timestamptz NOT NULL DEFAULT now(),
+    total_tracks     integer,
+    listed_tracks    integer,
+    followers        integer,
+    modified_at      timestamptz,
     CONSTRAINT playlists_pkey PRIMARY KEY (playlist_id),
-    CONSTRAINT playlists_owner_id_name_key UNIQUE (owner_id, name),
-    CONSTRAINT playlists_spotify_id_key UNIQUE (spotify_id),
     CONSTRAINT playlists_owner_id_fkey FOREIGN KEY (owner_id) REFERENCES users ON DELETE CASCADE,
-    CONSTRAINT playlists_name_check CHECK (char_length(name) BETWEEN 1 AND 200)
+    CONSTRAINT playlists_name_check CHECK (char_length(name) BETWEEN 1 AND 200),
+    CONSTRAINT playlists_total_tracks_check CHECK (total_tracks >= 0),
+    CONSTRAINT playlists_listed_tracks_check CHECK (listed_tracks >= 0),
+    CONSTRAINT playlists_followers_check CHECK (followers >= 0)
 );
+CREATE INDEX playlists_owner_id_idx ON playlists (owner_id, name);
+CREATE INDEX playlists_spotify_id_idx ON playlists (spotify_id);
 COMMENT ON TABLE playlists IS 'Lists of tracks that a user keeps.';
 COMMENT ON COLUMN playlists.playlist_id IS 'Seeded playlists: version 5 uuid of kind playlist, made of the owner''s handle and the name.';
+COMMENT ON COLUMN playlists.total_tracks IS 'How many entries the source says that it has.';
+COMMENT ON COLUMN playlists.listed_tracks IS 'How many entries the source lists.';
 
 CREATE TABLE playlist_tracks (
     playlist_id uuid        NOT NULL,
     position    integer     NOT NULL,
     track_id    text        NOT NULL,
     added_by    uuid,
-    added_at    timestamptz NOT NULL DEFAULT now(),
+    added_at    timestamptz DEFAULT now(),
     CONSTRAINT playlist_tracks_pkey PRIMARY KEY (playlist_id, position),
     CONSTRAINT playlist_tracks_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE CASCADE,
     CONSTRAINT playlist_tracks_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
@@ -216,27 +307,84 @@ CREATE INDEX playlist_tracks_track_id_idx ON playlist_tracks (track_id);
 CREATE INDEX playlist_tracks_added_by_idx ON playlist_tracks (added_by);
 COMMENT ON TABLE playlist_tracks IS 'What a playlist holds, in order; a track may stand in it twice.';
 COMMENT ON COLUMN playlist_tracks.position IS 'Counts from 1.';
+COMMENT ON COLUMN playlist_tracks.added_at IS 'Null where the source does not say.';
+
+CREATE TABLE playlist_episodes (
+    playlist_id uuid        NOT NULL,
+    position    integer     NOT NULL,
+    episode_id  text        NOT NULL,
+    added_by    uuid,
+    added_at    timestamptz,
+    CONSTRAINT playlist_episodes_pkey PRIMARY KEY (playlist_id, position),
+    CONSTRAINT playlist_episodes_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE CASCADE,
+    CONSTRAINT playlist_episodes_episode_id_fkey FOREIGN KEY (episode_id) REFERENCES episodes ON DELETE CASCADE,
+    CONSTRAINT playlist_episodes_added_by_fkey FOREIGN KEY (added_by) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT playlist_episodes_position_check CHECK (position > 0)
+);
+CREATE INDEX playlist_episodes_episode_id_idx ON playlist_episodes (episode_id);
+CREATE INDEX playlist_episodes_added_by_idx ON playlist_episodes (added_by);
+COMMENT ON TABLE playlist_episodes IS 'Episodes that a playlist holds; positions are counted together with its tracks.';
 
 CREATE TABLE listening_history (
-    listen_id bigint      GENERATED BY DEFAULT AS IDENTITY,
-    user_id   uuid        NOT NULL,
-    track_id  text        NOT NULL,
-    played_at timestamptz NOT NULL,
-    ms_played integer     NOT NULL,
-    platform  text,
-    skipped   boolean,
+    listen_id    bigint      GENERATED BY DEFAULT AS IDENTITY,
+    user_id      uuid        NOT NULL,
+    track_id     text        NOT NULL,
+    played_at    timestamptz NOT NULL,
+    ms_played    integer,
+    platform     text,
+    skipped      boolean,
+    country      text,
+    reason_start text,
+    reason_end   text,
+    shuffle      boolean,
+    offline      boolean,
+    offline_at   timestamptz,
+    incognito    boolean,
     CONSTRAINT listening_history_pkey PRIMARY KEY (listen_id),
     CONSTRAINT listening_history_user_id_played_at_track_id_key UNIQUE (user_id, played_at, track_id),
     CONSTRAINT listening_history_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
     CONSTRAINT listening_history_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
-    CONSTRAINT listening_history_ms_played_check CHECK (ms_played >= 0)
+    CONSTRAINT listening_history_ms_played_check CHECK (ms_played >= 0),
+    CONSTRAINT listening_history_country_check CHECK (country ~ '^[A-Z]{2}$')
 );
 CREATE INDEX listening_history_track_id_idx ON listening_history (track_id, played_at);
 CREATE INDEX listening_history_played_at_idx ON listening_history USING brin (played_at);
-COMMENT ON TABLE listening_history IS 'Who heard what, when and for how long.';
+COMMENT ON TABLE listening_history IS '[personal] Who heard what, when and for how long.';
 COMMENT ON COLUMN listening_history.played_at IS 'When the stream ended.';
 COMMENT ON COLUMN listening_history.platform IS 'Kind of device; null where it is not known.';
 COMMENT ON COLUMN listening_history.skipped IS 'The user went on before the end; null where it is not known.';
+COMMENT ON COLUMN listening_history.ms_played IS 'Null where the source does not say.';
+COMMENT ON COLUMN listening_history.country IS '[personal] Where it was played, ISO 3166-1 alpha-2; null where it is not known.';
+COMMENT ON COLUMN listening_history.offline_at IS '[personal] When it was played without a connection.';
+COMMENT ON COLUMN listening_history.incognito IS '[personal] Played in a private session.';
+
+CREATE TABLE episode_history (
+    listen_id    bigint      GENERATED BY DEFAULT AS IDENTITY,
+    user_id      uuid        NOT NULL,
+    episode_id   text        NOT NULL,
+    played_at    timestamptz NOT NULL,
+    ms_played    integer,
+    platform     text,
+    skipped      boolean,
+    country      text,
+    reason_start text,
+    reason_end   text,
+    shuffle      boolean,
+    offline      boolean,
+    offline_at   timestamptz,
+    incognito    boolean,
+    CONSTRAINT episode_history_pkey PRIMARY KEY (listen_id),
+    CONSTRAINT episode_history_user_id_played_at_episode_id_key UNIQUE (user_id, played_at, episode_id),
+    CONSTRAINT episode_history_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
+    CONSTRAINT episode_history_episode_id_fkey FOREIGN KEY (episode_id) REFERENCES episodes ON DELETE CASCADE,
+    CONSTRAINT episode_history_ms_played_check CHECK (ms_played >= 0),
+    CONSTRAINT episode_history_country_check CHECK (country ~ '^[A-Z]{2}$')
+);
+CREATE INDEX episode_history_episode_id_idx ON episode_history (episode_id, played_at);
+COMMENT ON TABLE episode_history IS '[personal] Who heard which episode or chapter, when and for how long.';
+COMMENT ON COLUMN episode_history.country IS '[personal] Where it was played, ISO 3166-1 alpha-2; null where it is not known.';
+COMMENT ON COLUMN episode_history.offline_at IS '[personal] When it was played without a connection.';
+COMMENT ON COLUMN episode_history.incognito IS '[personal] Played in a private session.';
 
 -- Models, prompts and what they made -----------------------------------------------------------------------------
 
