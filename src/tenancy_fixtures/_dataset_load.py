@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._ahead import OneAhead
-from ._ingest import content_digest, open_sources, read_dataset, refuse_changed
+from ._ingest import content_digest, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
 from ._pg.remove import open_remover
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 
     from ._fixture import FixtureContext
-    from ._ingest import FileSource, Frame, FrameStream, Place
+    from ._ingest import FileSource, Frame, FrameStream, Hooks, Place
     from ._pack_models import Dataset, Reference, Target
     from ._reject_log import Budget, RejectTally
     from ._shapes import Table
@@ -40,7 +40,14 @@ class DatasetLoad:
     """
 
     def __init__(
-        self, context: FixtureContext, dataset: Dataset, tables: Mapping[str, Table], place: Place, budget: Budget, tally: RejectTally
+        self,
+        context: FixtureContext,
+        dataset: Dataset,
+        tables: Mapping[str, Table],
+        place: Place,
+        budget: Budget,
+        tally: RejectTally,
+        hooks: Hooks | None = None,
     ) -> None:
         self.dataset = dataset
         self.budget = budget
@@ -52,6 +59,7 @@ class DatasetLoad:
         self.stats: Sequence[WriteStats] = ()
         self._context = context
         self._place = place
+        self._hooks = hooks
         self._sources: Sequence[FileSource] = ()
         self._stream: FrameStream | None = None
         self._books: list[KeyBook] = []
@@ -67,9 +75,12 @@ class DatasetLoad:
 
     async def _look_up(self) -> tuple[DatasetReport, Sequence[FileSource]]:
         with self._context.tracker.phase("digest"):
-            sources = await asyncio.to_thread(open_sources, self._place.path, spool=self._place.spool)
+            sources = await asyncio.to_thread(self._place.open)
             content = await asyncio.to_thread(content_digest, sources)
-        digest = FixtureUtils.digest([content, self.dataset.model_dump(mode="json"), self._context.settings.data_validation])
+        given = dict(self._hooks.given) if self._hooks else {}
+        digest = FixtureUtils.digest(
+            [content, self.dataset.model_dump(mode="json"), self._context.settings.data_validation, *([given] if given else [])]
+        )
         values = {"uid": self._context.existing.uid, "dataset": self.dataset.name}
         entry = await self._context.transaction.one("registry.ledger_entry", **values)
         if entry is not None and entry["digest"] == digest:
@@ -108,7 +119,7 @@ class DatasetLoad:
         stream = self._reading
         facts: dict[str, Any] = {"text_columns": stream.text_columns[target.table], "batch_size": self._context.settings.batch_size}
         facts.update(late_indexes=large and self._bare, as_owner=lambda: transaction.acting_as("migrator"), locate=stream.locate)
-        facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run)
+        facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run, existing=target.existing)
         if self._context.settings.data_validation:
             facts["references"] = self._references[target.table]
         columns = stream.schemas[target.table].names
@@ -241,7 +252,9 @@ class DatasetLoad:
         return self._stream
 
     def _read(self) -> FrameStream:
-        return read_dataset(self.dataset, self._tables, self._sources, checks=self._context.settings.data_validation, left_out=self.tally.refused)
+        return read_dataset(
+            self.dataset, self._tables, self._sources, checks=self._context.settings.data_validation, left_out=self.tally.refused, hooks=self._hooks
+        )
 
     def _next(self, stream: FrameStream) -> Frame | None:
         with self._context.tracker.phase(f"read {self.dataset.name}"):
@@ -273,7 +286,7 @@ class DatasetLoad:
         Derived rows stay: other datasets may refer to them.
         """
         with self.named():
-            self._sources = await asyncio.to_thread(open_sources, self._place.path, spool=self._place.spool)
+            self._sources = await asyncio.to_thread(self._place.open)
             removed = 0
             for target in reversed([target for target in self.dataset.targets if not target.derived]):
                 with await asyncio.to_thread(self._read) as stream:

@@ -53,7 +53,12 @@ class Step(Model):
     otherwise: Literal["reject", "keep", "null"] = Field("reject", description="What becomes of a text that is not in the map.")
     number: Optional[NumberMarks] = Field(None, description="How the number is written.")
     format: Optional[str] = Field(None, min_length=1, description="How the date or time is written, such as `%d.%m.%Y`.")
-    epoch: Optional[Literal["s", "ms", "us"]] = Field(None, description="A number of these since 1970, in UTC.")
+    epoch: Optional[Literal["s", "ms", "us", "auto"]] = Field(
+        None, description="A number of these since 1970, in UTC; `auto`: of the unit that gives a moment between 1973 and 5138."
+    )
+    shift: Optional[int] = Field(
+        None, ge=-18, le=18, description="So many places that the point of a number moves to the right; to the left below 0."
+    )
     split: Optional[str] = Field(None, min_length=1, description="What stands between the values of an array.")
     default: Optional[Scalar] = Field(None, description="The value where there is none.")
 
@@ -72,7 +77,7 @@ class Step(Model):
         return self
 
 
-_STEPS = ("replace", "map", "number", "format", "epoch", "split", "default")
+_STEPS = ("replace", "map", "number", "format", "epoch", "shift", "split", "default")
 _ORIGINS = ("source", "join", "uuid", "const", "provenance")
 
 
@@ -99,6 +104,7 @@ class ColumnMapping(Model):
         default_factory=list, description="What is done with the text, in this order; of a uuid, with each of its columns."
     )
     optional: bool = Field(False, description="The source may lack the column: its default, or null, is stored.")
+    only_if_column: bool = Field(False, description="The table may lack the column: the value is not stored then.")
 
     @model_validator(mode="after")
     def _one_origin(self) -> ColumnMapping:
@@ -132,6 +138,7 @@ class Rule(Model):
     values: Optional[List[Union[int, float, str]]] = None
     references: Optional[Reference] = Field(None, description="For `references`: where the values must be when the load is complete.")
     expression: Optional[str] = Field(None, description="For `expression`: a condition over the target's columns, in SQL.")
+    severity: Literal["error", "warning"] = Field("error", description="A record that breaks it is a reject, or is loaded and told in the report.")
     when: Optional[str] = Field(None, description="The rule holds for records for which this condition is true.")
 
     @property
@@ -155,6 +162,8 @@ class Rule(Model):
             raise ValueError("references names as many columns of the other table as the rule names here")
         if self.when is not None and self.rule in ("not_null", "unique", "references"):
             raise ValueError(f"a {self.rule} rule holds for all records: it takes no when")
+        if self.severity != "error" and self.rule in ("not_null", "unique", "references"):
+            raise ValueError(f"a {self.rule} rule cannot be broken by a record that is loaded: it takes no severity")
         return self
 
 
@@ -168,6 +177,17 @@ class Target(Model):
     derived: bool = Field(
         False, description="Rows are made from records (an artist from its tracks): equal keys are expected, and not counted as duplicates."
     )
+    optional: bool = Field(False, description="For `derived`: a record that lacks a value which the row must have makes no row, and is no reject.")
+    existing: Literal["replace", "complete", "fill", "keep"] = Field(
+        "replace",
+        description="What becomes of a row that is there: it gets all values of the record, all that the record has, those that it lacks itself, or none.",
+    )
+
+    @model_validator(mode="after")
+    def _made_of_others(self) -> Target:
+        if self.optional and not self.derived:
+            raise ValueError("only rows that are derived are optional: every record must be accounted for")
+        return self
 
     @model_validator(mode="after")
     def _known_columns(self) -> Target:
@@ -187,6 +207,8 @@ class Source(Model):
         "auto", description="What the files are; by their names and contents where nothing is said."
     )
     records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`; `[]` opens an array.")
+    having: List[str] = Field(default_factory=list, description="JSON: records that lack a value there are not this dataset's.")
+    lacking: List[str] = Field(default_factory=list, description="JSON: records that have a value there are not this dataset's.")
     encoding: Optional[str] = Field(None, description="As Python's codecs call it; found out where none is given.")
     delimiter: Optional[str] = Field(None, min_length=1, max_length=1, description="The sign between cells; found out where none is given.")
     quote: Optional[str] = Field(None, max_length=1, description='The sign around cells, empty where there is none; found out, and mostly `"`.')

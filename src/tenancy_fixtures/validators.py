@@ -40,7 +40,7 @@ def misfits(dataset: Dataset, tables: Mapping[str, Table]) -> Iterator[Finding]:
         if table is None:
             yield Finding("table", "error", place, "no such table is in the schema")
             continue
-        missing = [name for name in target.columns if table.column(name) is None]
+        missing = [name for name, mapping in target.columns.items() if table.column(name) is None and not mapping.only_if_column]
         yield from (Finding("column", "error", f"{place}.{name}", "no such column is in the schema") for name in missing)
         if not missing and not table.keeps_apart(target.key):
             message = "the dataset's key is not unique in the table: it needs a primary key or a unique index of all rows"

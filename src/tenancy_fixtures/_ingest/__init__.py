@@ -14,12 +14,14 @@ from .sources import FileSource, Place, Sources, Spool, as_path, content_digest,
 
 if TYPE_CHECKING:
     from .frames import Frame, TargetFrame
+    from .readers import Hooks
     from .stream import FrameStream, read_dataset
 
 __all__ = [
     "FileSource",
     "Frame",
     "FrameStream",
+    "Hooks",
     "Place",
     "SourceLimits",
     "Sources",
@@ -32,7 +34,7 @@ __all__ = [
     "refuse_changed",
 ]
 
-_LAZY = {"Frame": "frames", "TargetFrame": "frames", "FrameStream": "stream", "read_dataset": "stream"}
+_LAZY = {"Frame": "frames", "TargetFrame": "frames", "FrameStream": "stream", "Hooks": "readers", "read_dataset": "stream"}
 
 
 def __getattr__(name: str) -> Any:

@@ -69,6 +69,15 @@ class JsonReader:
             if waiting or stream.consumed > done:
                 yield self._frame(maker, waiting, number, stream.consumed - done)
 
+    def found(self, block_bytes: int = FRAME_BYTES) -> Iterator[tuple[Found, int]]:
+        """The records as values, each with the bytes of the source that were read by then; raises as :meth:`frames`."""
+        number = 1
+        with self._stream() as stream:
+            for part in self._cut(stream, block_bytes):
+                for record in _found([part], number):
+                    number += 1
+                    yield record, stream.consumed
+
     def _frame(self, maker: JsonFrames, parts: Sequence[Part], number: int, read: int) -> RawFrame:
         objects = _objects(parts) if self._fast.possible else []
         frame = self._fast.frame(b"\n".join(objects), [part.line for part in parts], number, read) if objects else None

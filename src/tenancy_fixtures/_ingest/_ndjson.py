@@ -84,6 +84,12 @@ class NdjsonReader:
             read, consumed = piece.consumed - consumed, piece.consumed
             yield self._quickly(piece, read) or self._exactly(maker, piece, read)
 
+    def found(self, block_bytes: int = FRAME_BYTES) -> Iterator[tuple[Found, int]]:
+        """The records as values, each with the bytes of the source that were read by then; raises as :meth:`frames`."""
+        for piece in self._slices(block_bytes):
+            for record in _lines(piece):
+                yield record, piece.consumed
+
     def lines(self, records: Collection[int]) -> dict[int, int]:
         """The lines, from 1, of the records with these numbers; it costs one more reading of the source, as far as the last of them."""
         wanted, found = sorted(records), {}

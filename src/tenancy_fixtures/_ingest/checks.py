@@ -28,7 +28,8 @@ _OF_A_ROW = ("range", "length", "pattern", "one_of", "expression")
 class Check:
     """One rule: ``broken`` is true where the values of the target columns break it, and never for null.
 
-    ``conditional`` checks, and every ``when``, read rows that went through :func:`.expressions.comparable`.
+    ``conditional`` checks, and every ``when``, read rows that went through :func:`.expressions.comparable`. What breaks a
+    check that is ``told`` is no reject.
     """
 
     broken: pl.Expr
@@ -37,6 +38,7 @@ class Check:
     message: str
     conditional: bool = False
     when: pl.Expr | None = None
+    told: bool = False
 
 
 def compile_rules(rules: Sequence[Rule], columns: Mapping[str, Cast]) -> tuple[Check, ...]:
@@ -56,7 +58,7 @@ def _compile(rule: Rule, columns: Mapping[str, Cast]) -> Check:
     if rule.when is not None:
         when, _ = compile_condition(rule.when, columns, f"when of a {rule.rule} rule")
         check = replace(check, when=when, message=f"{check.message} when {rule.when}")
-    return replace(check, broken=check.broken.fill_null(value=False))
+    return replace(check, broken=check.broken.fill_null(value=False), told=rule.severity == "warning")
 
 
 def compile_rule(rule: Rule, cast: Cast) -> Check:

@@ -76,6 +76,15 @@ class Converter:
     _derived: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
     _seen: dict[tuple[str, tuple[str, ...]], Seen] = field(default_factory=dict)
     _schemas: dict[str, pa.Schema] = field(default_factory=dict)
+    _told: dict[tuple[str, str], list[int]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What is told of records that were loaded all the same."""
+        return tuple(
+            f"{source}: {count} record{' is' if count == 1 else 's are'} not as {'it' if count == 1 else 'they'} should be, the first is {first}: {what}"
+            for (source, what), (count, first) in self._told.items()
+        )
 
     def apply(self, raw: RawFrame, *, source: str, header: Header, offset: int = 0) -> Frame:
         """The typed frame of a frame of text; ``offset`` counts the records of the sources before this one."""
@@ -85,6 +94,8 @@ class Converter:
         if self.left_out and len(numbers):
             work.leave_out(numbers.is_in(self._left_out_between(numbers[0], numbers[-1])))
         self._refuse_repeated(work, made)
+        for what, records in work.told:
+            self._told.setdefault((source, what), [0, int(records[0])])[0] += len(records)
         good = work.good()
         numbers = numbers if good is None else numbers.filter(good)
         ordinals = numbers.to_arrow()
@@ -92,14 +103,18 @@ class Converter:
         for target, rows in zip(self.plan.targets, made):
             kept = rows if good is None else rows.filter(good)
             if target.derived:
-                new = self._new_keys(target, kept)
-                targets[target.table] = TargetFrame(
-                    target.table, self._as_arrow(target, kept.filter(new)), target.text_columns, numbers.filter(new).to_arrow()
-                )
+                targets[target.table] = self._derived_rows(target, kept, numbers)
                 continue
             targets[target.table] = TargetFrame(target.table, self._as_arrow(target, kept), target.text_columns, ordinals)
         rejects = tuple(sorted([*raw.rejects, *work.rejects], key=lambda reject: reject.record))
         return Frame(source, raw.records, raw.records - len(numbers), rejects, raw.bytes, targets)
+
+    def _derived_rows(self, target: TargetPlan, rows: pl.DataFrame, numbers: pl.Series) -> TargetFrame:
+        if target.optional:
+            there = rows.select(pl.all_horizontal(pl.col(target.needed).is_not_null())).to_series()
+            rows, numbers = rows.filter(there), numbers.filter(there)
+        new = self._new_keys(target, rows)
+        return TargetFrame(target.table, self._as_arrow(target, rows.filter(new)), target.text_columns, numbers.filter(new).to_arrow())
 
     def _refuse_repeated(self, work: _Work, made: Sequence[pl.DataFrame]) -> None:
         """Rules that look at all frames come last: of a record that is bad anyway, nothing is remembered."""
@@ -151,6 +166,7 @@ class _Work:
         self._lost: dict[object, pl.Series] = {}
         self._bad: pl.Series | None = None
         self._rejects: dict[Reject, None] = {}
+        self.told: list[tuple[str, pl.Series]] = []
 
     @property
     def rejects(self) -> tuple[Reject, ...]:
@@ -167,8 +183,11 @@ class _Work:
 
     def make(self, target: TargetPlan) -> pl.DataFrame:
         """The rows of one target, faulty ones included; their faults are noted."""
-        rows = pl.DataFrame([self._column(column).alias(column.name) for column in target.columns])
+        rows = pl.DataFrame([self._column(column, may_lack=target.optional).alias(column.name) for column in target.columns])
         for mask, check in find_broken(rows, target.checks, target.casts):
+            if check.told:
+                self.told.append((f"{self._label(target, check.columns)}: {check.message}", self._raw.numbers.filter(mask)))
+                continue
             self._note(mask, check.rule, self._label(target, check.columns), check.message)
         return rows
 
@@ -181,12 +200,12 @@ class _Work:
         labels = {column.name: column.label(self._header) for column in target.columns}
         return ", ".join(dict.fromkeys(labels[name] for name in columns))
 
-    def _column(self, column: ColumnPlan) -> pl.Series:
+    def _column(self, column: ColumnPlan, *, may_lack: bool) -> pl.Series:
         if column.const is not None:
             return column.const.new_from_index(0, self._raw.cells.height)
         if column.same not in self._values:
             self._values[column.same] = self._made(column)
-        if column.required:
+        if column.required and not may_lack:
             self._require(column)
         return self._values[column.same]
 

@@ -79,7 +79,8 @@ class ColumnPlan:
 class TargetPlan:
     """The columns of one target, in the order in which the writer gets them, and its checks.
 
-    ``uniques`` are columns whose values, taken together, only one record may have.
+    ``uniques`` are columns whose values, taken together, only one record may have. ``optional`` rows are made only of the
+    records that have a value for each of the ``needed`` columns.
     """
 
     table: str
@@ -88,11 +89,17 @@ class TargetPlan:
     key: tuple[str, ...] = ()
     derived: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
+    optional: bool = False
 
     @cached_property
     def casts(self) -> dict[str, Cast]:
         """The cast of each column."""
         return {column.name: column.cast for column in self.columns}
+
+    @property
+    def needed(self) -> list[str]:
+        """Columns without which there is no row."""
+        return [column.name for column in self.columns if column.required]
 
     @property
     def schema(self) -> pa.Schema:
@@ -111,6 +118,16 @@ class Plan:
 
     targets: tuple[TargetPlan, ...]
     ignored: tuple[str, ...]
+
+
+def fitted(dataset: Dataset, tables: Mapping[str, Table]) -> Dataset:
+    """The dataset without the columns that the tables lack and may lack."""
+    targets = [target.model_copy(update={"columns": _there(target, tables.get(target.table))}) for target in dataset.targets]
+    return dataset.model_copy(update={"targets": targets})
+
+
+def _there(target: Target, table: Table | None) -> dict[str, ColumnMapping]:
+    return {name: mapping for name, mapping in target.columns.items() if not mapping.only_if_column or (table and table.column(name))}
 
 
 def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]:
@@ -167,7 +184,7 @@ def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table
     _require_complete(dataset, table, columns)
     known = {column.name: column.cast for column in columns}
     uniques = tuple(tuple(rule.names) for rule in rules if rule.rule == "unique" and all(name in known for name in rule.names))
-    return TargetPlan(target.table, tuple(columns), compile_rules(rules, known), tuple(target.key), target.derived, uniques)
+    return TargetPlan(target.table, tuple(columns), compile_rules(rules, known), tuple(target.key), target.derived, uniques, target.optional)
 
 
 def _writable(dataset: Dataset, table: Table, name: str) -> Column:
@@ -237,6 +254,8 @@ def _lacking(mapping: ColumnMapping, headers: Mapping[str, Header]) -> dict[str,
 
 def _can_be_left(target: Target, column: Column, mapping: ColumnMapping, *, everywhere: bool) -> bool:
     """Whether records may do without a column that all sources, or only some of them, have not."""
+    if target.optional:
+        return True
     harmless = (column.nullable or column.has_default) if everywhere else (column.nullable and not column.has_default)
     return mapping.optional and harmless and column.name not in target.key
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, Tuple, runtime_checkable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Protocol, Tuple, runtime_checkable
 
 from ..constants import FRAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator, Mapping
 
     import polars as pl
 
@@ -39,7 +39,8 @@ class RawFrame:
     types of its own, values of any type. ``numbers`` are the record numbers of its rows, counted from 1 in the source, and
     ``lines`` their physical lines where the reader knows them; ``rejects`` are the records that are not among the rows;
     ``bytes`` is how much of the file was read since the frame before. ``by_record`` says that each record has fields of its
-    own, as in JSON, where a whole number may be written as ``85.0``.
+    own, as in JSON, where a whole number may be written as ``85.0``. ``passed`` counts records that are not the dataset's: they
+    have numbers, and are accounted for elsewhere.
     """
 
     cells: pl.DataFrame
@@ -48,6 +49,7 @@ class RawFrame:
     bytes: int = 0
     lines: pl.Series | None = None
     by_record: bool = False
+    passed: int = 0
 
     @property
     def records(self) -> int:
@@ -88,12 +90,29 @@ class LineReader(Protocol):
         ...
 
 
-def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field]) -> Reader:
+@dataclass(frozen=True)
+class Hooks:
+    """What is done in Python to what a dataset reads.
+
+    ``rewrite`` makes any number of records of each document. ``documents`` reads documents from the bytes of a source that is
+    no JSON. ``given`` are values that every record has beside its own, by the name that a mapping calls them.
+    """
+
+    rewrite: Callable[[Any], Iterable[Mapping[str, Any]]] | None = None
+    documents: Callable[[BinaryIO], Iterable[Any]] | None = None
+    given: Mapping[str, str] = field(default_factory=dict)
+
+
+def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field], hooks: Hooks | None = None) -> Reader:
     """The reader for a source, as the dataset declares it. ``fields`` are the names under which its mapping would find a column.
 
     :raises SourceError: the source cannot be read in that format.
     """
     kind = declared.format if declared.format != "auto" else detect(source)
+    if declared.having or declared.lacking or (hooks and (hooks.rewrite or hooks.documents)):
+        from ._documents import DocumentReader
+
+        return DocumentReader(source, declared, fields, hooks or Hooks(), kind)
     if kind in ("parquet", "arrow"):
         from ._columnar import ArrowReader, ParquetReader
 

@@ -21,7 +21,7 @@ from ._standard_input import NAME as STDIN
 from ._standard_input import take_input
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 # What each suffix promises. A name may end in two: records.csv.gz, records.tar.zst.
 _PROMISED: Final = {**CODECS, ".zip": "zip", ".tar": "tar", ".tgz": "gzip", ".tzst": "zstd", ".tbz2": "bzip2"}
@@ -134,10 +134,15 @@ class Sources(Tuple[FileSource, ...]):  # noqa: SLOT001 - a tuple's subclass can
 
 @dataclass(frozen=True)
 class Place:
-    """What :func:`open_sources` is called with: a path, and the spool of the load."""
+    """Where a dataset's sources are: what :func:`open_sources` is called with, or some of the sources that it found."""
 
     path: str | Path
     spool: Spool
+    chosen: tuple[FileSource, ...] = ()
+
+    def open(self) -> Sequence[FileSource]:
+        """The sources; raises as :func:`open_sources`."""
+        return self.chosen or open_sources(self.path, spool=self.spool)
 
 
 def as_path(place: str | Path) -> str | Path:

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from .casts import Convert
 
 _EPOCH_DIGITS = {"s": 6, "ms": 3, "us": 0}  # of a unit's fraction that a microsecond keeps
+# Digits of a whole number from which it is taken for the next smaller unit: seconds have 9 to 11 from 1973 to 5138, in
+# which years milliseconds have 12 to 14. No file holds moments of both ages.
+_EPOCH_FROM = ((15, "us"), (12, "ms"), (0, "s"))
 _EPOCH_WHOLE = 18  # digits of microseconds that 64 bits hold, and more than any calendar does
 _CLOCK, _CALENDAR = set("HIklMSpPTRrXfs.369"), set("YCyGgmbBhdeDFxvjUWVaAucs")
 _SAMPLE = datetime(2001, 2, 3, 4, 5, 6)  # noqa: DTZ001 - formats have a zone or none
@@ -182,13 +185,19 @@ _LETTERS = _CLOCK | _CALENDAR | {"z"}
 
 
 def _epoch(unit: str, _: Step) -> CompiledStep:
-    places = _EPOCH_DIGITS[unit]
+    micros = _micros_of_any() if unit == "auto" else _micros(_EPOCH_DIGITS[unit])
 
     def convert(text: pl.Series) -> pl.Series:
         parts = text.str.strip_chars(BLANKS).str.extract_groups(r"^(?P<sign>[+-]?)(?P<whole>[0-9]+)(?:\.(?P<part>[0-9]+))?$").struct.unnest()
-        return as_text(parts.select(_micros(places).alias("micros"))["micros"].cast(pl.Datetime("us", "UTC")))
+        return as_text(parts.select(micros.alias("micros"))["micros"].cast(pl.Datetime("us", "UTC")))
 
-    return CompiledStep(convert, "epoch", f"a number of {unit} since 1970, to the microsecond")
+    units = "s, ms or us" if unit == "auto" else unit
+    return CompiledStep(convert, "epoch", f"a number of {units} since 1970, to the microsecond")
+
+
+def _micros_of_any() -> pl.Expr:
+    digits = pl.col("whole").str.strip_chars_start("0").str.len_bytes()
+    return pl.coalesce([pl.when(digits >= least).then(_micros(_EPOCH_DIGITS[unit])) for least, unit in _EPOCH_FROM])
 
 
 def _micros(places: int) -> pl.Expr:
@@ -197,6 +206,24 @@ def _micros(places: int) -> pl.Expr:
     digits = pl.concat_str([whole, part.str.pad_end(places, "0")])
     value = pl.when(fits).then(digits).cast(pl.Int64, strict=False)
     return value * pl.when(pl.col("sign") == "-").then(-1).otherwise(1)
+
+
+def _shift(places: int, _: Step) -> CompiledStep:
+    """By its digits, so that none is rounded away."""
+    if places >= 0:
+        digits = pl.col("part").str.pad_end(places, "0")
+        whole, part = pl.col("whole") + digits.str.slice(0, places), digits.str.slice(places)
+    else:
+        digits = pl.col("whole").str.zfill(1 - places)
+        size = digits.str.len_bytes().cast(pl.Int64) + places
+        whole, part = digits.str.slice(0, size), digits.str.slice(size) + pl.col("part")
+    number = pl.concat_str([pl.col("sign"), whole, pl.when(part != "").then(pl.concat_str([pl.lit("."), part])).otherwise(pl.lit(""))])
+
+    def convert(text: pl.Series) -> pl.Series:
+        parts = text.str.strip_chars(BLANKS).str.extract_groups(r"^(?P<sign>[+-]?)(?P<whole>[0-9]+)(?:\.(?P<part>[0-9]*))?$").struct.unnest()
+        return parts.with_columns(pl.col("part").fill_null("")).select(number.alias("number"))["number"]
+
+    return CompiledStep(convert, "shift", "a number without an exponent")
 
 
 def _split(separator: str, _: Step) -> CompiledStep:
@@ -226,6 +253,7 @@ _MAKERS: dict[str, Callable[[Any, Step], CompiledStep]] = {
     "number": _number,
     "format": _format,
     "epoch": _epoch,
+    "shift": _shift,
     "split": _split,
     "default": _default,
 }

@@ -6,10 +6,12 @@ from bisect import bisect_right
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import polars as pl
+
 from ..constants import FRAME_BYTES
 from ..exceptions import SourceError
 from .frames import Converter, Frame
-from .mapping import compile_dataset, fields_of
+from .mapping import compile_dataset, fields_of, fitted
 from .readers import LineReader, open_reader
 
 if TYPE_CHECKING:
@@ -19,7 +21,7 @@ if TYPE_CHECKING:
 
     from .._pack_models import Dataset
     from .._shapes import Reject, Table
-    from .readers import Header, Reader
+    from .readers import Header, Hooks, RawFrame, Reader
     from .sources import FileSource
 
 
@@ -31,17 +33,19 @@ def read_dataset(
     checks: bool = True,
     block_bytes: int = FRAME_BYTES,
     left_out: frozenset[int] = frozenset(),
+    hooks: Hooks | None = None,
 ) -> FrameStream:
     """Open a dataset's sources and compile its mapping for them; records are read when the stream is iterated.
 
     ``tables`` are the target tables by name, as the catalogue has them. ``checks=False`` leaves out the dataset's
     rules; casts, and the columns that must have a value, stay. ``block_bytes`` is how much is parsed at once. ``left_out``
-    are records, by their place in the stream, that are bad for a reason that is not looked for here.
+    are records, by their place in the stream, that are bad for a reason that is not looked for here. ``hooks`` are what is
+    done to the records before they are mapped.
 
     :raises ColumnMissing, SourceMalformed, PackInvalid: the mapping does not fit the sources or the tables.
     :raises SourceMissing, SourceEmpty, SourceUndecodable: a header cannot be read; while iterating, a record cannot.
     """
-    return FrameStream(dataset, tables, sources, checks=checks, block_bytes=block_bytes, left_out=left_out)
+    return FrameStream(dataset, tables, sources, checks=checks, block_bytes=block_bytes, left_out=left_out, hooks=hooks)
 
 
 class FrameStream:
@@ -56,14 +60,18 @@ class FrameStream:
         checks: bool,
         block_bytes: int,
         left_out: frozenset[int],
+        hooks: Hooks | None = None,
     ) -> None:
         self._sources = tuple(sources)
         self._block_bytes = block_bytes
         self._left_out = sorted(left_out)
-        fields = fields_of(dataset, tables)
-        self._readers = [open_reader(source, dataset.source, fields) for source in self._sources]
-        self.headers: dict[str, Header] = {source.name: reader.header for source, reader in zip(self._sources, self._readers)}
+        dataset = fitted(dataset, tables)
+        self._given = hooks.given if hooks else {}
+        fields = {name: field for name, field in fields_of(dataset, tables).items() if name not in self._given}
+        self._readers = [open_reader(source, dataset.source, fields, hooks) for source in self._sources]
+        self.headers: dict[str, Header] = {source.name: (*reader.header, *self._given) for source, reader in zip(self._sources, self._readers)}
         self._plan = compile_dataset(dataset, tables, self.headers, checks=checks)
+        self._converter = Converter(self._plan, self._left_out)
         self._starts: list[int] = []
         self._frames = self._read()
 
@@ -79,8 +87,8 @@ class FrameStream:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was guessed of the sources, in words."""
-        return tuple(dict.fromkeys(note for reader in self._readers for note in reader.notes))
+        """What was guessed of the sources, and what is told of their records, in words."""
+        return tuple(dict.fromkeys([*(note for reader in self._readers for note in reader.notes), *self._converter.notes]))
 
     @property
     def schemas(self) -> dict[str, pa.Schema]:
@@ -124,17 +132,27 @@ class FrameStream:
         self.close()
 
     def _read(self) -> Generator[Frame, None, None]:
-        converter, offset = Converter(self._plan, self._left_out), 0
+        offset = 0
         for source, reader in zip(self._sources, self._readers):
             self._starts.append(offset)
             try:
                 for raw in reader.frames(self._block_bytes):
-                    frame = converter.apply(raw, source=source.name, header=reader.header, offset=self._starts[-1])
-                    offset += frame.records
+                    whole = _with_given(raw, reader.header, self._given)
+                    frame = self._converter.apply(whole, source=source.name, header=self.headers[source.name], offset=self._starts[-1])
+                    offset += frame.records + raw.passed
                     yield _with_lines(frame, reader, source) if frame.rejects else frame
             finally:
                 if isinstance(reader, LineReader):
                     reader.close()
+
+
+def _with_given(raw: RawFrame, header: Header, given: Mapping[str, str]) -> RawFrame:
+    """The frame with a column more for each value that is given, the same for all its records."""
+    if not given:
+        return raw
+    height = raw.cells.height
+    more = [pl.Series([value]).new_from_index(0, height).alias(str(place)) for place, value in enumerate(given.values(), start=len(header))]
+    return replace(raw, cells=raw.cells.with_columns(more))
 
 
 def _with_lines(frame: Frame, reader: Reader, source: FileSource) -> Frame:

@@ -43,6 +43,11 @@ class UuidMaker:
         return pl.Series(ids.take(keys.indices), dtype=pl.Binary)
 
 
+def uuid_of(kind: str, *parts: str) -> UUID:
+    """The id that :class:`UuidMaker` makes of one key."""
+    return UUID(bytes=_hash(kind, [SEPARATOR.join(parts)])[0])
+
+
 def hyphenated(ids: pl.Series) -> pl.Series:
     """The ids as PostgreSQL prints them."""
     digits = ids.bin.encode("hex")

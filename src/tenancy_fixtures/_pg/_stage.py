@@ -171,9 +171,8 @@ class StagedWay:
             return {"staged": staged, "missing": staged, "different": 0}
         # The plan depends on the key alone: the other columns are only looked at when it matches.
         await target.run("analyze_columns", relation=self.relation, columns=listed(target.key))
-        differs = differing(target.changeable, "t", "s")
         await target.run(
-            "make_changes", changes=self._changes, stage=self.relation, table=target.name, match=equal(target.key, "t", "s"), differs=differs
+            "make_changes", changes=self._changes, stage=self.relation, table=target.name, match=equal(target.key, "t", "s"), differs=target.outdated
         )
         await target.run("analyze", relation=self._changes)
         return await target.row("count_changes", changes=self._changes, stage=self.relation)
@@ -205,9 +204,7 @@ class StagedWay:
         match = equal(target.key, "t", "s")
         if not target.changeable:
             return (await target.run("merge_missing", match=match, **names)).rowcount
-        pairs = [sql.SQL("{} = {}").format(column(item.name), column(item.name, "s")) for item in target.changeable]
-        differs = differing(target.changeable, "t", "s")
-        return (await target.run("merge", match=match, differs=differs, assignments=sql.SQL(", ").join(pairs), **names)).rowcount
+        return (await target.run("merge", match=match, differs=target.outdated, assignments=target.assignments, **names)).rowcount
 
     def _source(self, changed: int, staged: int) -> sql.Composable:
         """The rows to merge: those that differ, fetched by their places, or all where fetching most of them would cost more."""

@@ -43,7 +43,8 @@ class Target:
     ``text_columns`` come as text and are cast by the server. ``as_owner`` makes a context in which the connection may do
     DDL on the table; ``locate`` turns a record number into source and record for the list of rejects. ``dataset`` is what
     errors call the load; ``lasting`` is False where all of it will be taken back. ``references`` are checked like foreign
-    keys of the table when all rows of the load are there; the table need not have them.
+    keys of the table when all rows of the load are there; the table need not have them. ``existing`` says what becomes of
+    a row that is there: ``replace`` its values, ``complete`` it with those that are not null, ``fill`` its nulls, or ``keep`` it.
     """
 
     connection: AsyncConnection[Any] = field(repr=False)
@@ -56,6 +57,7 @@ class Target:
     dataset: str | None = None
     lasting: bool = True
     references: tuple[ForeignKey, ...] = ()
+    existing: str = "replace"
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -99,13 +101,32 @@ class Target:
 
     @cached_property
     def changeable(self) -> tuple[Column, ...]:
-        """Columns that an existing row gets: all but the key, and but those that PostgreSQL alone may set."""
+        """Columns that an existing row gets: all but the key, and but those that PostgreSQL alone may set; none where it is kept."""
+        if self.existing == "keep":
+            return ()
         return tuple(column for column in self.beside_key if column.identity != "always")
 
     @cached_property
     def beside_key(self) -> tuple[Column, ...]:
         """The written columns that are not of the key."""
         return tuple(column for column in self.written if column.name not in self.key)
+
+    @property
+    def outdated(self) -> sql.Composable:
+        """True where the row ``t`` of the table is to get something from the row ``s`` of the load."""
+        if self.existing not in _PARTLY or not self.changeable:
+            return differing(self.changeable, "t", "s")
+        there = sql.SQL("{} IS NOT NULL AND " if self.existing == "complete" else "{} IS NOT NULL AND {} IS NULL AND ")
+        parts = [there.format(*[column(item.name, of) for of in _PARTLY[self.existing]]) + differing([item], "t", "s") for item in self.changeable]
+        return sql.SQL("(({}))").format(sql.SQL(") OR (").join(parts))
+
+    @property
+    def assignments(self) -> sql.Composable:
+        """What an outdated row gets."""
+        first, *others = {"complete": ("s", "t"), "fill": ("t", "s")}.get(self.existing, ("s",))
+        form = sql.SQL("{} = COALESCE({}, {})" if others else "{} = {}")
+        names = [item.name for item in self.changeable]
+        return sql.SQL(", ").join(form.format(column(name), *[column(name, of) for of in (first, *others)]) for name in names)
 
     async def run(self, statement: str, values: dict[str, Any] | None = None, /, **parts: sql.Composable) -> AsyncCursor[dict[str, Any]]:
         """Execute a block of ``copy.sql``; with places to fill it takes no values, since ``%`` may be part of a name."""
@@ -144,6 +165,8 @@ def paired(names: Sequence[str], others: Sequence[str], left: str, right: str) -
     return sql.SQL(" AND ").join(sql.SQL("{} = {}").format(column(one, left), column(other, right)) for one, other in zip(names, others))
 
 
+# Of which rows a value must not be null, and in which it must be null, where a row is changed in part.
+_PARTLY = {"complete": ("s",), "fill": ("s", "t")}
 # Types whose equality sees every difference; text is compared by its bytes.
 _EXACT = frozenset({"bool", "int2", "int4", "int8", "float4", "float8", "uuid", "date", "timestamp", "timestamptz", "bytea"})
 _BY_BYTES = frozenset({"text", "varchar"})

@@ -160,6 +160,7 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     dataset: str | None = None,
     lasting: bool = True,
     references: Sequence[ForeignKey] = (),
+    existing: str = "replace",
 ) -> TableWriter:
     """Begin to write ``columns`` of a table; rows with the same ``key`` are the same row.
 
@@ -167,11 +168,13 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     large enough to gain from taking indexes off, which is done only where the table is empty, is an ordinary one without
     row-level security, triggers and rules, and ``as_owner`` may do DDL on it. The table stays locked until the
     transaction ends. ``dataset`` is what errors call the load; ``lasting=False`` says that all of it will be taken back.
-    ``references`` are checked as if they were foreign keys of the table.
+    ``references`` are checked as if they were foreign keys of the table. ``existing`` is what becomes of rows that are there:
+    ``replace``, ``complete`` (a null replaces nothing), ``fill`` (only nulls are replaced) or ``keep``.
 
     :raises PackInvalid: the columns, the key and the table do not go together.
     """
-    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), as_owner, locate, dataset, lasting, tuple(references))
+    facts = (as_owner, locate, dataset, lasting, tuple(references), existing)
+    target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), *facts)
     way = await cancelled_once(_choose(target, late_indexes=late_indexes))
     return TableWriter(way, batch_size)
 
