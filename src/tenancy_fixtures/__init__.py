@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from .base import FixtureManager as FixtureManager
     from .config_fixtures import ConfigFixture as ConfigFixture
     from .data_loaders import DataLoader as DataLoader
+    from .data_loaders import Detection as Detection
+    from .data_loaders import DomainLoader as DomainLoader
     from .data_loaders import SpotifyDataLoader as SpotifyDataLoader
     from .exceptions import TenancyError as TenancyError
     from .monitoring import FixtureMonitor as FixtureMonitor
@@ -40,6 +42,8 @@ _HOME = {
     "ConfigUtils": "utils",
     "DataIntegrityValidator": "validators",
     "DataLoader": "data_loaders",
+    "Detection": "data_loaders",
+    "DomainLoader": "data_loaders",
     "Finding": "_shapes",
     "FixtureContext": "base",
     "FixtureManager": "base",
@@ -67,6 +71,8 @@ __all__ = [
     "ConfigUtils",
     "DataIntegrityValidator",
     "DataLoader",
+    "Detection",
+    "DomainLoader",
     "Finding",
     "FixtureContext",
     "FixtureManager",

@@ -1,9 +1,9 @@
-"""DataLoader: datasets of the pack, or of the caller's files, into a tenant's tables; and the loaders of the domains."""
+"""DataLoader: datasets of the pack, or of the caller's files, into a tenant's tables."""
 
 from __future__ import annotations
 
 import asyncio
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,16 +13,26 @@ from ._pg.catalog import read_tables, table_order
 from ._reject_log import Budget, RejectTally, check_rejects_path, write_rejects
 from ._shapes import Step, ValidationReport
 from .audit import AuditAction
-from .exceptions import ConfigurationError, DatasetNotFound
+from .exceptions import ConfigurationError
 from .validators import misfits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ._dataset_load import DatasetLoad
+    from ._ingest import Hooks
     from ._pack_models import Dataset
-    from ._shapes import DatasetReport, ForeignKey, Table
+    from ._shapes import DatasetReport, Finding, ForeignKey, Table
     from .packs import Pack
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A dataset that a run is to load: where its sources are, and what is done to its records before they are mapped."""
+
+    dataset: Dataset
+    place: Place
+    hooks: Hooks | None = None
 
 
 class DataLoader(BaseFixture):
@@ -71,11 +81,8 @@ class DataLoader(BaseFixture):
     async def validate(self, context: FixtureContext) -> ValidationReport:
         """See that the tenant has the tables and columns that the datasets fill."""
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
-        behind = context.existing.revision < context.pack.head
-        findings = [finding for dataset in self._chosen(context.pack) for finding in misfits(dataset, tables)]
-        if behind:
-            findings = [replace(finding, message=f"{finding.message}: run `tenancy migrate`") for finding in findings]
-        return ValidationReport(self.name, len(self._chosen(context.pack)), tuple(findings))
+        chosen = self._chosen(context.pack)
+        return ValidationReport(self.name, len(chosen), tuple(misfits_of(context, chosen, tables)))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
         """Say for each dataset what a load would write; everything is tried, and the dry run's transaction takes it back."""
@@ -103,7 +110,7 @@ class DataLoader(BaseFixture):
             await asyncio.to_thread(check_rejects_path, self.rejects_to)
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         with Spool(SourceLimits.of(context.settings)) as spool:
-            groups = self._groups(context, tables, spool)
+            groups = self._groups(context, tables, await self._wanted(context, tables, spool))
             try:
                 await load_all(context, groups)
             finally:
@@ -115,7 +122,8 @@ class DataLoader(BaseFixture):
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         steps = []
         with Spool(SourceLimits.of(context.settings)) as spool:
-            for load in reversed([load for group in self._groups(context, tables, spool) for load in group]):
+            wanted = await self._wanted(context, tables, spool)
+            for load in reversed([load for group in self._groups(context, tables, wanted) for load in group]):
                 removed = await load.remove()
                 if removed:
                     steps.append(Step(self.name, "unload", load.dataset.name, {"removed": removed}))
@@ -126,19 +134,25 @@ class DataLoader(BaseFixture):
         names = self.datasets if self.datasets is not None else tuple(self.sources) or None
         return list(pack.manifest.datasets) if names is None else [pack.dataset(name) for name in names]
 
-    def _groups(self, context: FixtureContext, tables: Mapping[str, Table], spool: Spool) -> list[list[DatasetLoad]]:
+    async def _wanted(self, context: FixtureContext, tables: Mapping[str, Table], spool: Spool) -> list[Wanted]:  # noqa: ARG002 - others look at the tables
+        """The datasets that this run loads."""
+        folder = context.pack.folder
+        return [Wanted(item, Place(self.sources.get(item.name, folder / item.source.path), spool)) for item in self._chosen(context.pack)]
+
+    def _groups(self, context: FixtureContext, tables: Mapping[str, Table], wanted: Sequence[Wanted]) -> list[list[DatasetLoad]]:
         """The loads in order of references between the tables that they fill; those in a circle are one group."""
         from ._dataset_load import DatasetLoad, declared_references
 
-        declared = [key for item in self._chosen(context.pack) for target in item.targets for key in declared_references(item, target, tables)]
+        datasets = [item.dataset for item in wanted]
+        declared = [key for item in datasets for target in item.targets for key in declared_references(item, target, tables)]
         order = table_order(_with_references(tables, declared))
         position = {name: number for number, name in enumerate(order.names)}
         circle = {name: members[0] for members in order.cycles for name in members}
         groups: dict[str, list[DatasetLoad]] = {}
-        for dataset in sorted(self._chosen(context.pack), key=lambda dataset: max(position.get(target.table, 0) for target in dataset.targets)):
-            place = Place(self.sources.get(dataset.name, context.pack.folder / dataset.source.path), spool)
+        for item in sorted(wanted, key=lambda item: max(position.get(target.table, 0) for target in item.dataset.targets)):
+            dataset = item.dataset
             tally = RejectTally(dataset.name, keep_all=self.rejects_to is not None)
-            load = DatasetLoad(context, dataset, tables, place, self._budget(dataset), tally)
+            load = DatasetLoad(context, dataset, tables, item.place, self._budget(dataset), tally, item.hooks)
             groups.setdefault(_circle_of(dataset, circle), []).append(load)
         return list(groups.values())
 
@@ -161,40 +175,16 @@ def _outlook(report: DatasetReport) -> dict[str, Any]:
     return {"read": report.read, **written, "duplicates": report.duplicates, "rejects": report.rejects}
 
 
-class SpotifyDataLoader(DataLoader):
-    """The music catalogue: artists, albums, tracks with their audio features, playlists.
-
-    ``catalogue`` names files of tracks (a file, a folder, a glob, an archive, a URL) that take the place of the pack's; without it the
-    pack's own catalogue is loaded.
-
-    :raises DatasetNotFound: while it runs, where the pack has no such datasets.
-    """
-
-    name: ClassVar[str] = "spotify"
-    DATASETS: ClassVar[tuple[str, ...]] = ("artists", "albums", "tracks", "playlists", "playlist_tracks")
-
-    def __init__(self, catalogue: str | Path | None = None, *, on_error: str | None = None) -> None:
-        if catalogue is None:
-            super().__init__(None, on_error=on_error)
-        else:
-            super().__init__(sources={"tracks": catalogue}, on_error=on_error)
-
-    def _chosen(self, pack: Pack) -> list[Dataset]:
-        if self.sources:
-            return super()._chosen(pack)
-        known = [dataset for dataset in pack.manifest.datasets if dataset.name in self.DATASETS]
-        if not known:
-            raise DatasetNotFound(f"the pack {pack.name!r} has none of the catalogue's datasets", hint=f"They are: {', '.join(self.DATASETS)}.")
-        # Playlists belong to users: where the pack has both, neither is loaded without the other.
-        needed = [dataset for dataset in pack.manifest.datasets if dataset.name == "users"]
-        return [*needed, *known]
-
-
-__all__ = ["DataLoader", "SpotifyDataLoader"]
-
-
 def _with_references(tables: Mapping[str, Table], declared: Sequence[ForeignKey]) -> dict[str, Table]:
     """The tables as if they had the declared references too: it is the order of the load that counts them."""
     return {
         name: replace(table, foreign_keys=(*table.foreign_keys, *(key for key in declared if key.table == name))) for name, table in tables.items()
     }
+
+
+def misfits_of(context: FixtureContext, datasets: Sequence[Dataset], tables: Mapping[str, Table]) -> list[Finding]:
+    """What datasets need of the tenant's schema and do not find there; where the tenant is behind its pack, with what to do."""
+    findings = [finding for dataset in datasets for finding in misfits(dataset, tables)]
+    if context.existing.revision < context.pack.head:
+        findings = [replace(finding, message=f"{finding.message}: run `tenancy migrate`") for finding in findings]
+    return findings

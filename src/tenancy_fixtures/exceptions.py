@@ -30,7 +30,9 @@
     │   ├── SourceUndecodable           bytes that are not text in the stated encoding
     │   ├── SourceMalformed             text that is not in the stated format
     │   ├── SourceTooLarge              more bytes, files or packing than the limits allow
-    │   └── ColumnMissing               a column that the dataset needs is not there
+    │   ├── ColumnMissing               a column that the dataset needs is not there
+    │   ├── UnknownShape                a file of no kind that is known
+    │   └── WrongDomain                 a file of a kind that another loader is for
     ├── DataRejected                    records broke the rules; nothing was loaded
     ├── ValidationFailed                a check before or after the work found errors
     │   └── ValidationTimeout           it took longer than allowed
@@ -72,7 +74,7 @@ FACTS = frozenset(
         *("file", "files", "line", "column", "pointer", "revision", "dataset", "findings"),
         *("source", "record", "columns", "offset", "rule", "count", "rejects", "limit"),
         *("objects", "sqlstate", "schema", "table", "column_name", "constraint", "driver_error"),
-        *("run_id", "extra", "log", "port", "data_dir", "data_version", "server_version"),
+        *("shape", "domain", "run_id", "extra", "log", "port", "data_dir", "data_version", "server_version"),
     }
 )
 
@@ -247,6 +249,14 @@ class SourceTooLarge(SourceError):
 
 class ColumnMissing(SourceError):
     """A column that the dataset needs is not in the source."""
+
+
+class UnknownShape(SourceError):
+    """The file is of no kind that is known; the message says what was seen in it."""
+
+
+class WrongDomain(SourceError):
+    """The file is of a kind that another loader is for; ``shape`` and ``domain`` name it."""
 
 
 class DataRejected(TenancyError, Terminal):

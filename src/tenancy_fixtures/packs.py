@@ -14,10 +14,12 @@ from typing import Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ._pack_models import ConfigTemplate, Dataset, PackManifest, TenantTemplate
+from ._shape_models import FileShape
 from .exceptions import DatasetNotFound, PackInvalid
 from .utils import ValidationUtils
 
 MANIFEST, TENANT, CONFIG, SCHEMA, MIGRATIONS = "pack.json", "tenant_template.json", "config_template.json", "schema_template.sql", "migrations"
+SHAPES = "shapes"
 DEFAULT_FOLDER = Path(__file__).parent / "templates"
 _REVISION = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 _Model = TypeVar("_Model", bound=BaseModel)
@@ -48,6 +50,7 @@ class Pack:
     config_template: ConfigTemplate = field(repr=False)
     schema_sql: str = field(repr=False)
     revisions: tuple[Revision, ...] = field(repr=False, default=())
+    shapes: tuple[FileShape, ...] = field(repr=False, default=())
 
     @classmethod
     def default(cls) -> Pack:
@@ -70,6 +73,7 @@ class Pack:
             config_template=_read_model(root / CONFIG, ConfigTemplate),
             schema_sql=_read_text(root / SCHEMA),
             revisions=_read_revisions(root / MIGRATIONS),
+            shapes=read_shapes(root / SHAPES),
         )
 
     @classmethod
@@ -98,6 +102,7 @@ class Pack:
     def digest(self) -> str:
         """SHA-256 over manifest, templates, schema and revisions: what a release is known by."""
         parts = [self.manifest.model_dump(mode="json"), self.tenant_template.model_dump(mode="json"), self.config_template.model_dump(mode="json")]
+        parts += [shape.model_dump(mode="json") for shape in self.shapes]
         content = json.dumps([*parts, self.schema_sql, [(item.number, item.digest) for item in self.revisions]], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -115,7 +120,22 @@ class Pack:
 
 def json_schemas() -> dict[str, dict[str, Any]]:
     """The JSON Schema of each JSON file of a pack, by file name."""
-    return {name: model.model_json_schema() for name, model in ((MANIFEST, PackManifest), (TENANT, TenantTemplate), (CONFIG, ConfigTemplate))}
+    models = ((MANIFEST, PackManifest), (TENANT, TenantTemplate), (CONFIG, ConfigTemplate), (f"{SHAPES}.json", FileShape))
+    return {name: model.model_json_schema() for name, model in models}
+
+
+def read_shapes(folder: Path) -> tuple[FileShape, ...]:
+    """The shapes that a folder declares, one in each ``*.json``, by file name; none where there is no such folder.
+
+    :raises PackInvalid: a file breaks its schema, or two declare the same shape; says where.
+    """
+    shapes: dict[str, FileShape] = {}
+    for path in sorted(folder.glob("*.json")):
+        shape = _read_model(path, FileShape)
+        if shape.name in shapes:
+            raise PackInvalid(f"{path.name}: the shape {shape.name!r} is declared twice", file=str(path), hint="Give one of them another name.")
+        shapes[shape.name] = shape
+    return tuple(shapes.values())
 
 
 def _read_text(path: Path) -> str:

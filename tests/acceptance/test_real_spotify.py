@@ -109,6 +109,13 @@ async def test_every_record_is_accounted_for(path: str, real_data: Path, kept: F
 
 
 def test_no_file_is_left_out(real_data: Path):
-    folders = ("spotify_api_zmb3", "streaming_history_listenbrainz", "mpd_readme_example", "csv_spotify_2023", "csv_spotify_2023_latin1", "tsv_mtg_jamendo")
+    folders = (
+        "spotify_api_zmb3",
+        "streaming_history_listenbrainz",
+        "mpd_readme_example",
+        "csv_spotify_2023",
+        "csv_spotify_2023_latin1",
+        "tsv_mtg_jamendo",
+    )
     there = {f"{folder}/{path.name}" for folder in folders for path in (real_data / folder).iterdir()}
     assert there | {"csv_hit_predictor"} == set(FILES)

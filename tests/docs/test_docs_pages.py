@@ -145,11 +145,12 @@ def test_the_reference_tells_which_errors_pass():
 
 def test_every_key_of_a_pack_is_in_its_reference():
     from tenancy_fixtures import _pack_models as models
+    from tenancy_fixtures import _shape_models as shapes
 
     named = set(spans(REFERENCE / "pack.md")) | set(re.findall(r'"(\w+)":', "".join(block.text for block in blocks(REFERENCE / "pack.md"))))
     keys = {
         field.alias or name
-        for item in vars(models).values()
+        for item in [*vars(models).values(), *vars(shapes).values()]
         if inspect.isclass(item) and issubclass(item, models.Model)
         for name, field in item.model_fields.items()
     }

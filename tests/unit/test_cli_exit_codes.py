@@ -54,9 +54,11 @@ EXPECTED = {
     "TenantExists": 5,
     "TenantInUse": 5,
     "TenantNotFound": 4,
+    "UnknownShape": 6,
     "UnsafeRole": 3,
     "ValidationFailed": 1,
     "ValidationTimeout": 1,
+    "WrongDomain": 6,
 }
 
 

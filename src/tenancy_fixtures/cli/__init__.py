@@ -13,6 +13,7 @@ from ._help import PlainCommand, PlainGroup
 from ._work import DATABASE_HELP, GeneralPack, help_unless_asked
 from .alias import alias
 from .demo import demo
+from .detect import detect
 from .init import init
 from .load import load
 from .migrate import migrate
@@ -34,6 +35,7 @@ app = typer.Typer(
 )
 for _command in (init, load, validate, migrate, demo):
     app.command(cls=PlainCommand, epilog=DATABASE_HELP)(_command)
+app.command(cls=PlainCommand)(detect)
 app.command(cls=PlainCommand)(alias)
 app.add_typer(tenant_app, name="tenant")
 app.add_typer(pack_app, name="pack")

@@ -9,7 +9,7 @@ import typer
 from . import _output
 from ._progress import progress
 from ._reports import show_left_out, show_load, show_steps, sums
-from ._work import AsJson, DryRun, IdempotencyKey, PackOption, TenantId, opened, run, settings_for
+from ._work import AsJson, DryRun, IdempotencyKey, PackOption, TenantId, opened, pairs, run, settings_for
 
 if TYPE_CHECKING:
     from .._shapes import RunReport
@@ -33,6 +33,17 @@ def load(
             metavar="NAME[=PATH]",
             help="A dataset of the pack; with PATH from this file, folder, glob, archive or URL, or from standard input (-). Repeatable. Without it: all of the pack.",
         ),
+    ] = None,
+    file: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="PATH",
+            help="A file, folder, glob, archive or URL, or standard input (-), that says itself what it is: see `tenancy detect`. Repeatable.",
+        ),
+    ] = None,
+    given: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="NAME=VALUE", help="With --file: what the files do not hold, such as user=alice, whose history it is. Repeatable."),
     ] = None,
     on_error: Annotated[
         Optional[OnError],
@@ -64,11 +75,18 @@ def load(
     from ..utils import TenantUtils
 
     TenantUtils.check_id(tenant)
+    if (file and dataset) or (given and not file):
+        raise typer.BadParameter("files that say what they are, or datasets by name, not both; and --given goes with --file", param_hint="--file")
     datasets, sources = _chosen(dataset or [])
-    facts: dict[str, Any] = {"sources": sources, "on_error": on_error.value if on_error else None, "dry_run": dry_run}
-    facts.update(max_errors=max_errors, max_share=max_share, rejects_to=rejects)
+    rules: dict[str, Any] = {
+        "on_error": on_error.value if on_error else None,
+        "max_errors": max_errors,
+        "max_share": max_share,
+        "rejects_to": rejects,
+    }
+    chosen = {"paths": file, "given": pairs(given or [], "--given")} if file else {"datasets": datasets or None, "sources": sources}
     settings = settings_for(context, pack)
-    report = run(lambda: _load(settings, tenant, {"datasets": datasets or None, **facts, "idempotency_key": idempotency_key}))
+    report = run(lambda: _load(settings, tenant, {**chosen, **rules}, dry_run=dry_run, idempotency_key=idempotency_key))
     if as_json:
         _output.emit({**report.to_dict(), **sums(report)})
     elif dry_run:
@@ -93,13 +111,16 @@ def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:
     return names, sources
 
 
-async def _load(settings: "Settings", tenant: str, facts: dict[str, Any]) -> "RunReport":
+async def _load(settings: "Settings", tenant: str, facts: dict[str, Any], **how: Any) -> "RunReport":
+    from ..data_loaders import DataLoader, DomainLoader
     from ..exceptions import DataRejected
+
+    loader = DomainLoader(**facts) if "paths" in facts else DataLoader(**facts)
 
     with progress() as listener:
         async with opened(settings, listener=listener) as work:
             try:
-                return await work.manager.load_fixtures(tenant, **facts)
+                return await work.manager.apply(loader, tenant_id=tenant, operation="load_fixtures", **how)
             except DataRejected as error:
                 # What is an argument in Python is an option here.
                 error.hint = error.hint and error.hint.replace("on_error=reject", "--on-error reject")

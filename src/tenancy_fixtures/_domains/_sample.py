@@ -1,0 +1,121 @@
+"""What the first part of a source shows of it: its format, its names, some of its values. However large it is, some 256 KB are read."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from .._ingest.readers import Field, detect, open_reader
+from .._pack_models import Source
+from ..constants import MAX_JSON_DEPTH
+from ..exceptions import SourceError, SourceMissing
+from ._partial_json import first_documents
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from .._ingest import FileSource
+
+SAMPLE_BYTES = 1 << 18
+_DOCUMENTS, _ELEMENTS, _VALUES = 200, 50, 50  # looked at; of each array; kept of each name
+_LISTED = 12  # names that a message lists
+_MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+
+
+@dataclass(frozen=True)
+class Sample:
+    """``values`` has some values, as texts, under each name: a column, or a path in the documents. ``text`` is the first part of the file.
+
+    ``fault`` says why there are no names.
+    """
+
+    source: str
+    format: str
+    records: int
+    values: dict[str, list[str]] = field(repr=False, default_factory=dict)
+    text: str = field(repr=False, default="")
+    fault: str | None = None
+
+    def find(self, name: str) -> list[str] | None:
+        """The values under a name; ``None`` where it is not there. ``**.x`` is ``x`` at any depth."""
+        name = plain(name)
+        if not name.startswith("**."):
+            return self.values.get(name)
+        last = name[3:]
+        found = [values for path, values in self.values.items() if path == last or path.endswith(f".{last}")]
+        return [value for values in found for value in values] if found else None
+
+    @property
+    def seen(self) -> str:
+        """What was seen, in words, and no value of it."""
+        if self.fault is not None:
+            return f"{self.format}: {self.fault}"
+        names = [name for name in self.values if "." not in name] or list(self.values)
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        return f"{self.format} with {', '.join(names[:_LISTED])}{more}" if names else f"{self.format} without a name"
+
+
+def plain(name: str) -> str:
+    """A name as names are compared."""
+    return name.strip().casefold()
+
+
+def take_sample(source: FileSource, wanted: Iterable[str]) -> Sample:
+    """Look at the first part of a source. ``wanted`` are names of columns, which tell a header from a line before it.
+
+    :raises SourceMissing: it has gone, or may not be read.
+    """
+    kind = detect(source)
+    head = _head(source)
+    if kind in ("json", "ndjson"):
+        documents = [item for item in islice(first_documents(head.lstrip("\ufeff")), _DOCUMENTS) if isinstance(item, dict)]
+        values: dict[str, list[str]] = {}
+        for document in documents:
+            for path, value in _paths(document, "", 0):
+                kept = values.setdefault(plain(path), [])
+                if value is not None and len(kept) < _VALUES:
+                    kept.append(value)
+        fault = None if documents else "no object of JSON begins there"
+        return Sample(source.name, kind, len(documents), values, head, fault)
+    try:
+        return _of_table(source, kind, frozenset(wanted), head)
+    except SourceMissing:
+        raise
+    except SourceError as error:
+        return Sample(source.name, kind, 0, text=head, fault=error.message)
+
+
+def _of_table(source: FileSource, kind: str, wanted: frozenset[str], head: str) -> Sample:
+    declared = Source.model_validate({"path": "any", "format": kind, "ragged": "join"})
+    reader = open_reader(source, declared, {name: Field("exact") for name in wanted})
+    frame = next(reader.frames(SAMPLE_BYTES), None)
+    values: dict[str, list[str]] = {plain(name): [] for name in reader.header}
+    if frame is not None:
+        for place, name in enumerate(reader.header):
+            cells = frame.cells[str(place)].head(_VALUES).to_list() if str(place) in frame.cells.columns else []
+            values[plain(name)] += [_as_text(cell) for cell in cells if cell is not None]
+    return Sample(source.name, kind, 0 if frame is None else frame.cells.height, values, head)
+
+
+def _head(source: FileSource) -> str:
+    with source.open() as file:
+        data = file.read(SAMPLE_BYTES)
+    return data.decode(_MARKS.get(data[:2], "utf-8"), "replace")
+
+
+def _paths(value: Any, path: str, depth: int) -> Iterator[tuple[str, str | None]]:
+    if depth > MAX_JSON_DEPTH:
+        return
+    if path:
+        yield path, None if value is None or isinstance(value, (dict, list)) else _as_text(value)
+    if isinstance(value, dict):
+        for key, item in value.items():
+            yield from _paths(item, f"{path}.{key}" if path else key, depth + 1)
+    elif isinstance(value, list):
+        for item in value[:_ELEMENTS]:
+            yield from _paths(item, f"{path}[]", depth + 1)
+
+
+def _as_text(value: Any) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

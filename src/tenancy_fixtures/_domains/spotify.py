@@ -1,0 +1,35 @@
+"""Spotify: the Web API, an account's export, slices of the Million Playlist Dataset, tables of tracks."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from . import _spotify_api as api
+from . import _spotify_playlists as playlists
+from ._shape import shapes_in
+
+if TYPE_CHECKING:
+    from ._shape import KnownShape, Rewrite
+
+_REWRITERS: dict[str, Rewrite] = {
+    "albums": api.albums,
+    "albums_of_tracks": api.albums_of_tracks,
+    "artists": api.artists,
+    "audio_features": api.audio_features,
+    "episodes": api.episodes,
+    "playlist_episodes": playlists.playlist_episodes,
+    "playlist_tracks": playlists.playlist_tracks,
+    "playlists": playlists.playlists,
+    "plays": api.plays,
+    "shows": api.shows,
+    "slice_playlists": playlists.slice_playlists,
+    "slice_tracks": playlists.slice_tracks,
+    "track_artists": api.track_artists,
+    "tracks": api.tracks,
+}
+
+
+def shapes() -> tuple[KnownShape, ...]:
+    """All kinds of files of the domain."""
+    return shapes_in(Path(__file__).parent / "shapes" / "spotify", rewriters=_REWRITERS)

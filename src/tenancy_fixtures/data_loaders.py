@@ -1,0 +1,35 @@
+"""The loaders: DataLoader for datasets of a pack, DomainLoader for files that say what they are, and one for each domain."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from ._data_loader import DataLoader
+from ._domain_loader import DomainLoader
+from ._domains import Detection, KnownShape, shapes_in
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+
+class SpotifyDataLoader(DomainLoader):
+    """Spotify's data: catalogue, playlists, listening.
+
+    ``paths`` are files of the Web API, of an account's export, slices of the Million Playlist Dataset, tables of tracks; all other
+    arguments are those of :class:`DomainLoader`. ``user`` is whose history or playlists they are, where the files do not say.
+    Without paths the pack's own catalogue is loaded, and the users to whom its playlists belong.
+    """
+
+    name: ClassVar[str] = "spotify"
+    domain: ClassVar[str | None] = "spotify"
+    DATASETS: ClassVar[tuple[str, ...]] = ("users", "artists", "albums", "tracks", "playlists", "playlist_tracks")
+
+    def __init__(self, paths: str | Path | Iterable[str | Path] | None = None, *, user: str | None = None, **options: Any) -> None:
+        given = dict(options.pop("given", None) or {})
+        if user is not None:
+            given["user"] = user
+        super().__init__(paths, given=given, **options)
+
+
+__all__ = ["DataLoader", "Detection", "DomainLoader", "KnownShape", "SpotifyDataLoader", "shapes_in"]
