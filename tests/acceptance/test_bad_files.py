@@ -49,11 +49,11 @@ FILES: dict[str, tuple[Callable[[Path], Path], type[errors.SourceError], dict[st
     "one_of_two_empty": (folder_of(("users.csv", GOOD), ("zzz.csv", b"")), errors.SourceEmpty, {"source": "zzz.csv"}),
     "folder_without_files": (folder_of(("users.md", GOOD)), errors.SourceMissing, {"source": None}),
     "glob_without_files": (lambda folder: folder / "*.csv", errors.SourceMissing, {"source": None}),
-    "not_utf8": (
-        # UTF-8 that was damaged: no other encoding would mend it.
-        written("users.csv", LINES[0] + LINES[1] + LINES[2].replace(b"FR", "éàü".encode() + b"\xff")),
+    # UTF-8 that was damaged: no other encoding would mend it.
+    "header_not_utf8": (
+        written("users.csv", LINES[0].replace(b"plan", "plän".encode() + b"\xff") + "é".encode() * 9),
         errors.SourceUndecodable,
-        {"record": 2, "offset": len(LINES[0] + LINES[1]) + LINES[2].index(b"FR") + 6},
+        {"record": None},
     ),
     "utf16_cut": (written("users.csv", GOOD.decode().encode("utf-16")[:-1]), errors.SourceUndecodable, {"record": 2, "offset": 2 * len(GOOD)}),
     "lacks_a_column": (of_users(user(1), columns=ONE_COLUMN_LESS), errors.ColumnMissing, {"column": "email"}),

@@ -45,6 +45,7 @@ SHORT, LONG = "x" * 64, "x" * 65
 
 # How the file is made; the dataset; record, column and rule of each reject.
 RECORDS: dict[str, tuple[Callable[[Path], Path], str, list[tuple[int, str | None, str]]]] = {
+    "no_utf8": (raw(b"FR", "éàü".encode() + b"\xff"), "users", [(3, None, "encoding")]),
     "date": (of_users(FIRST, user(2, birth_date=SECRET)), "users", [(2, "birth_date", "type")]),
     "date_that_is_none": (of_users(FIRST, user(2, birth_date="2023-02-29")), "users", [(2, "birth_date", "type")]),
     "timestamp": (of_users(user(1, created_at=SECRET)), "users", [(1, "created_at", "type")]),

@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from tenancy_fixtures import FixtureManager, Pack, Settings
-from tenancy_fixtures.exceptions import DataRejected
+from tenancy_fixtures.exceptions import DataRejected, SourceMalformed, SourceUndecodable
 from tenancy_fixtures.packs import DEFAULT_FOLDER
 from tests.acceptance.support import PackFolder
 
@@ -79,6 +79,14 @@ def pack(tmp_path: Path) -> Pack:
     return folder.pack()
 
 
+def stating(tmp_path: Path, encoding: str | None) -> Pack:
+    """The same pack, whose sources state their encoding or leave it open."""
+    folder = PackFolder(tmp_path / "pack")
+    if encoding is not None:
+        folder.manifest(datasets=[{**item, "source": {**item["source"], "encoding": encoding}} for item in folder.datasets()])
+    return folder.pack()
+
+
 def dataset(table: str, column: str) -> dict[str, Any]:
     columns = {"number": {"from": ["number"]}, column: {"from": [column], "nulls": []}}
     return {"name": table, "source": {"path": f"data/{table}.csv"}, "targets": [{"table": table, "key": ["number"], "columns": columns}]}
@@ -91,18 +99,21 @@ async def loading(settings: Settings, pack: Pack, anyio_backend: str):
         yield manager
 
 
+def write_table(path: Path, kind: str, table: pa.Table) -> Path:
+    if kind == "parquet":
+        pq.write_table(table, path)
+    else:
+        with (pa.ipc.new_file if kind == "arrow" else pa.ipc.new_stream)(path, table.schema) as writer:
+            writer.write_table(table)
+    return path
+
+
 def as_file(path: Path, kind: str, column: str, rows: dict[int, Any]) -> Path:
     """A file that the library has no part in."""
     path = path.with_suffix(f".{kind}")
     plain = [{"number": number, column: value} for number, value in rows.items()]
     if kind in TYPED:
-        table = pa.table({"number": list(rows), column: list(rows.values())})
-        if kind == "parquet":
-            pq.write_table(table, path)
-        else:
-            with (pa.ipc.new_file if kind == "arrow" else pa.ipc.new_stream)(path, table.schema) as writer:
-                writer.write_table(table)
-        return path
+        return write_table(path, kind, pa.table({"number": list(rows), column: list(rows.values())}))
     path.write_bytes(_TEXTS[kind](plain).encode("utf-8"))
     return path.rename(path.with_suffix(".csv")) if kind == "tsv" else path
 
@@ -171,21 +182,93 @@ async def test_pieces_as_bytes(loading: FixtureManager, admin_database_url: str,
     await there_and_back(loading, admin_database_url, "pieces", path, pieces)
 
 
-@pytest.mark.parametrize("kind", ["ndjson", *TYPED])
-async def test_pieces_as_text_are_rejects(loading: FixtureManager, tmp_path: Path, pieces: dict[int, bytes], kind: str):
-    """Each of them by its number. JSON and CSV in UTF-8 are one text: there the first such byte is an error of the file."""
-    path = tmp_path / f"words.{kind}"
-    if kind == "ndjson":
-        path.write_bytes(b"".join(b'{"number": %d, "word": "%s"}\n' % (number, piece.replace(b'"', b"'")) for number, piece in pieces.items()))
-        rule, column = "encoding", None
-    else:
-        path, rule, column = as_file(tmp_path / "words", kind, "word", pieces), "type", "word"
+def _as_json(piece: bytes) -> bytes:
+    return json.dumps(piece.decode("utf-8", "surrogateescape"), ensure_ascii=False).encode("utf-8", "surrogateescape")
+
+
+# How each format writes a record whose text is bytes that are no text.
+_RAW: dict[str, Callable[[int, bytes], bytes]] = {
+    "csv": lambda number, piece: b'%d,"%s"\r\n' % (number, piece.replace(b'"', b'""')),
+    "tsv": lambda number, piece: b'%d\t"%s"\r\n' % (number, piece.replace(b'"', b'""')),
+    "ndjson": lambda number, piece: b'{"number": %d, "word": %s}\n' % (number, _as_json(piece)),
+}
+_HEADS = {"csv": b"number,word\r\n", "tsv": b"number\tword\r\n", "ndjson": b""}
+
+
+def as_text_file(path: Path, kind: str, rows: dict[int, bytes]) -> Path:
+    """A file whose column of text holds these bytes as they are, whatever they are."""
+    if kind in TYPED:
+        pieces = pa.array(list(rows.values()), pa.binary())
+        texts = pa.Array.from_buffers(pa.string(), len(pieces), pieces.buffers())
+        return write_table(path.with_suffix(f".{kind}"), kind, pa.table({"number": list(rows), "word": texts}))
+    path = path.with_suffix(".csv" if kind == "tsv" else f".{kind}")
+    path.write_bytes(_HEADS[kind] + b"".join(_RAW[kind](number, piece) for number, piece in rows.items()))
+    return path
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", None])
+@pytest.mark.parametrize("kind", [kind for kind in FORMATS if kind != "json"])
+async def test_pieces_as_text_are_rejects(
+    settings: Settings,
+    pack: Pack,
+    admin_database_url: str,
+    tmp_path: Path,
+    entries: list[bytes],
+    words: dict[int, str],
+    kind: str,
+    encoding: str | None,
+):
+    """All 676 in one file: those that are no text are named by their number, and the others are stored."""
+    path = as_text_file(tmp_path / "words", kind, dict(enumerate(entries)))
+    async with FixtureManager(settings, pack=stating(tmp_path, encoding)) as manager:
+        await manager.create_tenant("acme", exist_ok=True)
+        with pytest.raises(DataRejected) as raised:
+            await manager.load_fixtures("acme", datasets=["words"], sources={"words": path})
+        found = raised.value
+        assert (found.count, {reject.rule for reject in found.rejects}) == (66, {"encoding"})
+        assert [reject.record for reject in found.rejects] == [number + 1 for number in range(676) if number not in words]
+        report = await manager.load_fixtures("acme", datasets=["words"], sources={"words": path}, on_error="reject", max_errors=66)
+    (dataset,) = report.datasets
+    assert (dataset.read, dataset.stored, dataset.rejects) == (676, 610, 66)
+    assert stored(admin_database_url, "words") == {number: word.encode() for number, word in words.items()}
+
+
+async def test_a_piece_in_a_json_document_is_an_error_of_the_file(loading: FixtureManager, tmp_path: Path, pieces: dict[int, bytes]):
+    """RFC 8259 has no documents with such bytes: there is no telling what else is wrong. Its place is told."""
+    path = tmp_path / "words.json"
+    for piece in pieces.values():
+        content = b'[{"number": 1, "word": "x"}, {"number": 2, "word": %s}]' % _as_json(piece)
+        path.write_bytes(content)
+        with pytest.raises(SourceUndecodable) as raised:
+            await loading.load_fixtures("acme", datasets=["words"], sources={"words": path})
+        assert content[: raised.value.offset].decode()
+
+
+@pytest.mark.parametrize("kind", TYPED)
+async def test_pieces_as_bytes_are_no_text(loading: FixtureManager, tmp_path: Path, pieces: dict[int, bytes], kind: str):
+    path = as_file(tmp_path / "words", kind, "word", pieces)
     with pytest.raises(DataRejected) as raised:
         await loading.load_fixtures("acme", datasets=["words"], sources={"words": path})
-    assert raised.value.count == 66
-    assert [reject.record for reject in raised.value.rejects] == list(range(1, 67))
-    assert {reject.column for reject in raised.value.rejects} == {column}
-    assert {reject.rule for reject in raised.value.rejects} <= {rule, "length"}
+    assert [(reject.record, reject.column, reject.rule) for reject in raised.value.rejects] == [(number, "word", "type") for number in range(1, 67)]
+    assert {reject.message for reject in raised.value.rejects} == {"expected text"}
+
+
+@pytest.mark.parametrize("nested", ["list", "struct", "dictionary", "string_view"])
+@pytest.mark.parametrize("kind", TYPED)
+async def test_a_piece_within_a_value(loading: FixtureManager, tmp_path: Path, pieces: dict[int, bytes], kind: str, nested: str):
+    """Where a writer puts texts inside lists, codes and the like, a file with such bytes is an error or a reject, and never a crash."""
+    raw = pa.array(list(pieces.values()), pa.binary())
+    texts = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
+    column = {
+        "list": lambda: pa.ListArray.from_arrays(list(range(len(texts) + 1)), texts),
+        "struct": lambda: pa.StructArray.from_arrays([texts], ["text"]),
+        "dictionary": lambda: pa.DictionaryArray.from_arrays(pa.array(range(len(texts)), pa.int32()), texts, safe=False),
+        "string_view": lambda: texts.cast(pa.string_view()),
+    }[nested]()
+    path = write_table(tmp_path / f"words.{kind}", kind, pa.table({"number": list(pieces), "word": column}))
+    with pytest.raises((DataRejected, SourceMalformed)) as raised:
+        await loading.load_fixtures("acme", datasets=["words"], sources={"words": path})
+    assert "word" in str(raised.value)
 
 
 @pytest.mark.parametrize("kind", FORMATS)

@@ -124,12 +124,8 @@ def test_nul_is_a_reject(source):
 @pytest.mark.parametrize(
     ("content", "encoding", "offset", "record"),
     [
-        (b"a,b\n1,2\n3,\xff4\n5,6\n", "utf-8", 10, 2),
-        (b"a,b\n1,2\n3,\xff4,7\n", "utf-8", 10, 2),
-        (b'a,b\n1,2\n\n1\n3,"\n\xff4,7"\n', "utf-8", 15, 3),
-        (b"\xef\xbb\xbfa,b\r\n" + b"1,2\r\n" * 50 + b'3,"\xc3"\r\n', "utf-8", 261, 51),
-        (b"a,b\n1,2\n3,\xc3", "utf-8", 10, 2),
         (b"a\xff,b\n1,2\n", "utf-8", 1, None),
+        (b"a,b\xc3", "utf-8", 3, None),
         ("a,b\n1,é\n2,y\n".encode("utf-16-le")[:-1], "utf-16-le", 22, 2),
         (b"a,b\n1,\x81\x00\n", "shift_jis", 6, 1),
     ],
@@ -140,11 +136,28 @@ def test_undecodable_bytes_are_located(source, content, encoding, offset, record
     assert (caught.value.source, caught.value.offset, caught.value.record) == ("x.csv", offset, record)
 
 
-def test_undecodable_bytes_beyond_the_first_piece_of_the_file(source):
-    content = b"a,b\n" + b"1,\xc3\xa9\n" * 400_000 + b"2,\xe9\n"
-    with pytest.raises(SourceUndecodable) as caught:
-        read(source(content))
-    assert (caught.value.offset, caught.value.record) == (len(content) - 2, 400_001)
+@pytest.mark.parametrize("ragged", ["reject", "pad"])
+@pytest.mark.parametrize(
+    ("content", "rows", "rejects"),
+    [
+        (b"a,b\n1,2\n3,\xff4\n5,6\n", {1: ("1", "2"), 3: ("5", "6")}, {2: "encoding"}),
+        (b"a,b\n\xe2,\x82\xac\n3,\xe2\x82\xac\n", {2: ("3", "€")}, {1: "encoding"}),
+        (b'a,b\n1,2\n\n1,2,3\n3,"\n\xff4,7"\n5,6\n', {1: ("1", "2"), 4: ("5", "6")}, {2: "cells", 3: "encoding"}),
+        (b"\xef\xbb\xbfa,b\r\n" + b"1,2\r\n" * 50 + b'3,"\xc3"\r\n', dict.fromkeys(range(1, 51), ("1", "2")), {51: "encoding"}),
+        (b"a,b\n1,2\n3,\xc3", {1: ("1", "2")}, {2: "encoding"}),
+        (b"a,b\n\xff,\x00\n\xed\xa0\x80,1\n\x00,2\n", {}, {1: "nul", 2: "encoding", 3: "nul"}),
+    ],
+)
+@pytest.mark.parametrize("piece", [1 << 20, 1, 3])
+def test_a_record_that_is_not_utf8_is_a_reject(source, content, rows, rejects, ragged, piece, monkeypatch):
+    monkeypatch.setattr(_bytes, "_CHUNK", piece)
+    read_rows, read_rejects = read(source(content), encoding="utf-8", ragged=ragged, block_bytes=32)
+    assert (read_rows, {number: reject.rule for number, reject in read_rejects.items()}) == (rows, rejects)
+
+
+def test_bytes_that_are_no_text_beyond_the_first_piece_of_the_file(source):
+    rows, rejects = read(source(b"a,b\n" + b"1,\xc3\xa9\n" * 400_000 + b"2,\xe9\n3,4\n"))
+    assert (len(rows), rows[400_002], list(rejects)) == (400_001, ("3", "4"), [400_001])
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "cp1252", "utf-16", "utf-16-be", "utf-32", "utf-8-sig"])

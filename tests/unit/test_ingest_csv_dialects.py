@@ -19,7 +19,7 @@ from tenancy_fixtures._ingest._csv_python import read_any
 from tenancy_fixtures._ingest._dialect import Dialect
 from tenancy_fixtures._ingest._encodings import Encoding
 from tenancy_fixtures._pack_models import Source
-from tenancy_fixtures.exceptions import SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
+from tenancy_fixtures.exceptions import SourceEmpty, SourceError, SourceMalformed
 
 WANTED = frozenset(["title", "artist", "plays"])
 HEADER = ("title", "artist", "plays")
@@ -396,11 +396,12 @@ def test_long_cells_and_records(source, monkeypatch):
 
 
 @pytest.mark.parametrize("ragged", ["reject", "pad"])
-def test_undecodable_bytes_are_located_in_every_dialect(source, ragged):
-    content = "preamble\n\ntitle;artist;plays\nä;ö;ü\n\n".encode() + b'"\n";b;\xff\n'
-    with pytest.raises(SourceUndecodable) as caught:
-        read(source(content), ragged=ragged)
-    assert (caught.value.record, caught.value.offset) == (2, len(content) - 2)
+def test_bytes_that_are_no_text_are_rejects_in_every_dialect(source, ragged):
+    content = "preamble\n\ntitle;artist;plays\nä;ö;ü\n\n".encode() + b'"\n";b;\xff\nc;d;e\n'
+    reader, rows, rejects = read(source(content), ragged=ragged)
+    assert (rows, rejects) == ([("ä", "ö", "ü"), ("c", "d", "e")], [(2, "encoding", "expected text in UTF-8")])
+    with closing(reader):
+        assert reader.lines([2]) == {2: 6}
 
 
 def test_rows_come_in_frames_of_about_the_size_that_is_asked(source):

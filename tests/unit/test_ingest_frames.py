@@ -357,7 +357,7 @@ def test_errors_while_reading_end_the_stream(sources):
         list(stream)
     assert caught.value.source == "1.csv"
     stream = read_dataset(dataset(TITLE), TABLES, found)
-    found[1].path.write_bytes(b"uri,title\nu,\xc3\xa9\xc3\xa9\xc3\xa9\xff\n")
+    found[1].path.write_bytes("uri,title\nu,é\n".encode("utf-16")[:-1])
     with pytest.raises(SourceUndecodable):
         list(stream)
     stream = read_dataset(dataset(TITLE), TABLES, found[:1])

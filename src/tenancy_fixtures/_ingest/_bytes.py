@@ -19,6 +19,7 @@ _CHUNK = 1 << 20
 _SAMPLE = 1 << 18
 _HEAD = 1 << 16
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_FAULTS = re.compile("[\udc80-\udcff]+")  # what Python makes of bytes that are not UTF-8, where it is told to keep them
 
 
 class Utf8Stream:
@@ -29,15 +30,17 @@ class Utf8Stream:
     stays open while all is ASCII, which is the same text in any, and is decided by what follows the first byte that is not: no
     byte is read twice for it. Streams of one source share its :class:`Encoding`. ``consumed`` counts the file's own bytes; ``lines`` those that :meth:`readline` gave; ``holds_nul`` turns true
     when a NUL goes by; :meth:`end_with` adds bytes after the last, and ``limit`` makes the file end after so many of its own bytes.
+    With ``fault`` bytes that are not UTF-8 are no error where the encoding is that one: this text stands for them, and ``holds_fault`` turns true.
 
     :raises SourceMissing: the file cannot be opened or read.
     :raises SourceUndecodable: from :meth:`read`, bytes that are not text in the stated encoding.
     :raises PackInvalid: nobody knows an encoding of that name.
     """
 
-    def __init__(self, source: FileSource, encoding: Encoding | str = "utf-8", *, limit: int | None = None) -> None:
+    def __init__(self, source: FileSource, encoding: Encoding | str = "utf-8", *, limit: int | None = None, fault: str | None = None) -> None:
         self._source = source
         self._limit = limit
+        self._fault = fault
         self._encoding = Encoding(encoding) if isinstance(encoding, str) else encoding
         self._decoder, self._is_utf8 = _decoder(self._encoding.name)
         self._ahead = b""
@@ -46,7 +49,7 @@ class Utf8Stream:
         self._nul: bytes | None = None
         self.consumed = 0
         self.lines = 0
-        self.holds_nul = False
+        self.holds_nul = self.holds_fault = False
         self._file = source.open()
         try:
             self._ahead = self._fill(_CHUNK).removeprefix(_UTF8_BOM)
@@ -139,15 +142,31 @@ class Utf8Stream:
     def _decode(self, raw: bytes) -> bytes:
         if self._encoding.name is None:
             raw = self._open_encoding(raw)
-        start = self.consumed - len(self._decoder.getstate()[0])
+        held = self._decoder.getstate()[0]
         last = not raw and self._limit is None
         try:
             text = self._decoder.decode(raw, final=last)
-            data = raw if self._is_utf8 else text.encode("utf-8")
+            data = self._whole(held + raw) if self._is_utf8 else text.encode("utf-8")
         except UnicodeError as error:
-            raise undecodable(self._source, str(self._encoding.name or "utf-8"), start + getattr(error, "start", 0)) from error
+            if self._fault is None or not self._is_utf8:
+                offset = self.consumed - len(held) + getattr(error, "start", 0)
+                raise undecodable(self._source, str(self._encoding.name or "utf-8"), offset) from error
+            data = self._mended(held + raw, self._fault, last=last)
         self.consumed += len(raw)
         return data
+
+    def _whole(self, data: bytes) -> bytes:
+        """The bytes without those of a character that goes on in the next ones."""
+        rest = len(self._decoder.getstate()[0])
+        return data[:-rest] if rest else data
+
+    def _mended(self, data: bytes, fault: str, *, last: bool) -> bytes:
+        """The bytes with ``fault`` for those that are no text."""
+        decoder = codecs.getincrementaldecoder("utf-8")("surrogateescape")
+        text = decoder.decode(data, final=last)
+        self._decoder.setstate(decoder.getstate())
+        self.holds_fault = True
+        return _FAULTS.sub(fault, text).encode("utf-8")
 
     def _open_encoding(self, raw: bytes) -> bytes:
         """Decide about the encoding, if these bytes tell; gives them, with those that had to be read to know."""

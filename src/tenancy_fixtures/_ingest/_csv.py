@@ -59,12 +59,12 @@ class CsvReader:
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
         """Frames of about ``block_bytes`` bytes each. A line with nothing in it is no record.
 
-        A record with more or fewer cells than the header (unless the dataset says what becomes of them), with a NUL in it, or that is the
-        header once more, is a reject; all others keep their numbers.
+        A record with more or fewer cells than the header (unless the dataset says what becomes of them), with a NUL or bytes that are not
+        UTF-8 in it, or that is the header once more, is a reject; all others keep their numbers.
 
         :raises SourceEmpty: no record after the header.
         :raises SourceMalformed: a quote is never closed, a record exceeds 64 MB.
-        :raises SourceUndecodable: bytes that are not text in the encoding.
+        :raises SourceUndecodable: bytes that are not text in an encoding other than UTF-8.
         :raises SourceMissing: the file cannot be opened or read.
         """
         records, other = 0, OtherTable()
@@ -128,5 +128,5 @@ class CsvReader:
         return find_dialect(sample, declared, wanted, whole=whole)
 
     def _sample(self, limit: int | None = None) -> tuple[str, bool]:
-        with closing(Utf8Stream(self._source, self._encoding, limit=limit)) as stream:
+        with closing(Utf8Stream(self._source, self._encoding, limit=limit, fault="\ufffd")) as stream:
             return stream.read(SAMPLE_BYTES).decode("utf-8", "ignore"), not stream.read(2)

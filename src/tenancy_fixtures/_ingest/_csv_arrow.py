@@ -11,7 +11,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 
 from ..constants import MAX_RECORD_BYTES
-from ._csv_rejects import of_cells, without_nul
+from ._csv_rejects import of_cells, without
 from .readers import RawFrame
 
 if TYPE_CHECKING:
@@ -117,9 +117,10 @@ class _Pass:
         if cells.height and numbers[0] <= self.done:
             new = numbers > self.done
             cells, numbers = cells.filter(new), numbers.filter(new)
-        if self._stream.holds_nul:
-            cells, numbers, nul = without_nul(self.file.source, cells, numbers, self._nul)
-            rejects = sorted([*rejects, *nul], key=lambda reject: reject.record)
+        signs = [("nul", self._nul)] * self._stream.holds_nul + [("encoding", self.file.fault)] * self._stream.holds_fault
+        for rule, sign in signs:
+            cells, numbers, broken = without(sign, rule, self.file.source, cells, numbers)
+            rejects = sorted([*rejects, *broken], key=lambda reject: reject.record)
         return RawFrame(cells, numbers, tuple(rejects), max(0, self._stream.consumed - self.consumed))
 
 

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 1024 * 1024
 _PIECE = 1 << 20
+_NO_CHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 # Lines at the end that match a footer's pattern; more are records that happen to match it.
 _MAX_FOOTER = 1000
 
@@ -38,15 +39,18 @@ class CsvFile:
     source: FileSource
     dialect: Dialect
     encoding: Encoding
+    # Stands for bytes that are not UTF-8. It is made of signs that are no characters, so that none of them means anything in any dialect.
+    fault: str = field(default_factory=lambda: "".join(secrets.choice(_NO_CHARACTERS) for _ in range(16)))
 
     def open(self, limit: int | None = None) -> tuple[Utf8Stream, list[str]]:
         """The stream at the first record, and the header's cells; of a file that ends after ``limit`` bytes and one more.
 
         :raises SourceEmpty: there is no header.
         :raises SourceMalformed: the header is not CSV.
+        :raises SourceUndecodable: the header is no text.
         """
         _allow_long_cells()
-        stream = Utf8Stream(self.source, self.encoding, limit=limit)
+        stream = Utf8Stream(self.source, self.encoding, limit=limit, fault=self.fault)
         try:
             if limit is not None:
                 stream.end_with(b"x")  # stands for the byte after the limit, so that its record is there
@@ -91,6 +95,11 @@ class CsvFile:
                 return number if lines.within else number + 1
         return None
 
+    def _meet_fault(self) -> None:
+        """Read as far as the first byte that is no text, which raises the error that says where it is."""
+        with closing(Utf8Stream(self.source, self.encoding)) as stream:
+            stream.read()
+
     def _header(self, stream: Utf8Stream) -> list[str]:
         if self.dialect.names is not None:
             return list(self.dialect.names)
@@ -103,9 +112,12 @@ class CsvFile:
     def _parse_header(self, stream: Utf8Stream, first: str) -> list[str]:
         rest = (line.decode("utf-8") for line in iter(lambda: stream.readline(MAX_HEADER_BYTES), b""))
         try:
-            return next(csv.reader(chain([first], rest), strict=True, **self.dialect.options))
+            cells = next(csv.reader(chain([first], rest), strict=True, **self.dialect.options))
         except csv.Error as error:
             raise SourceMalformed(f"the header of {self.source.name} is not CSV: {error}", source=self.source.name) from error
+        if any(self.fault in cell for cell in cells):
+            self._meet_fault()
+        return cells
 
     def _record_at(self, offset: int) -> int | None:
         """The number of the record that holds the file's byte ``offset``; ``None`` in the header, or where it cannot be known."""
@@ -131,15 +143,15 @@ class Lines:
     """The physical lines of a file from its first record on, with their ends.
 
     Comments and the footer are left out. Whoever reads records says with ``within`` whether one has begun and not ended: such a line is no
-    comment. ``line`` is the number of the last line that was given, ``held_nul`` whether there was a NUL in the record's lines: as Python's csv refuses it before
-    3.11, another sign stands in its place. After the last line comes ``mark``: if it is not a record of its own, a quote was never closed.
+    comment. ``line`` is the number of the last line that was given, ``broken`` the rule that the text of the record's lines breaks. As Python's csv refuses a NUL
+    before 3.11, another sign stands in its place. After the last line comes ``mark``: if it is not a record of its own, a quote was never closed.
     """
 
     file: CsvFile
     stream: Utf8Stream
     line: int = 0
     within: bool = False
-    held_nul: bool = False
+    broken: str | None = None
     size: int = 0
     mark: str = field(default_factory=lambda: secrets.token_hex(16))
 
@@ -165,7 +177,7 @@ class Lines:
 
     def end_record(self) -> None:
         """Begin to count anew."""
-        self.within, self.held_nul, self.size = False, False, 0
+        self.within, self.broken, self.size = False, None, 0
 
     def starts(self) -> Iterator[Start]:
         """Where every record begins: much faster than to parse it, where it has no quote in it."""
@@ -190,7 +202,9 @@ class Lines:
             raise csv.Error("too long")
         self.within = True
         if "\x00" in line:
-            self.held_nul, line = True, line.replace("\x00", "\ufffd")
+            self.broken, line = "nul", line.replace("\x00", "\ufffd")
+        elif self.stream.holds_fault and self.file.fault in line:
+            self.broken = self.broken or "encoding"
         if self.file.dialect.escape == "\\" and "\\N" in line:
             line = self._null.sub(r"\\\\N", line)
         return line

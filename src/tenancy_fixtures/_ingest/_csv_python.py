@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from ._csv_file import Lines
-from ._csv_rejects import of_cells, of_nul
+from ._csv_rejects import of_cells, of_text
 from .readers import RawFrame
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def _fill(file: CsvFile, stream: Utf8Stream, frame: _Frame) -> Iterator[int]:
             if cells == [lines.mark]:
                 return
             if cells:
-                frame.add(cells, held_nul=lines.held_nul, size=lines.size)
+                frame.add(cells, broken=lines.broken, size=lines.size)
                 yield frame.size
             lines.end_record()
     except csv.Error as error:
@@ -59,7 +59,7 @@ class _Frame:
         self.number = 0
         self._empty()
 
-    def add(self, cells: list[str], *, held_nul: bool, size: int) -> None:
+    def add(self, cells: list[str], *, broken: str | None, size: int) -> None:
         self.number += 1
         self.size += size
         if len(cells) != self._width:
@@ -67,8 +67,8 @@ class _Frame:
                 self._rejects.append(of_cells(self._file.source, self.number, self._width, len(cells)))
                 return
             cells = self._squared(cells)
-        if held_nul:
-            self._rejects.append(of_nul(self._file.source, self.number))
+        if broken is not None:
+            self._rejects.append(of_text(self._file.source, self.number, broken))
             return
         self._rows.append(cells)
         self._numbers.append(self.number)

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Places that are looked at; a file that is ragged throughout has many.
 _MAX_PLACES = 1000
+_EXPECTED = {"nul": "expected text without a NUL byte", "encoding": "expected text in UTF-8"}
 
 
 def of_cells(source: FileSource, number: int, width: int, found: int) -> Reject:
@@ -23,15 +24,15 @@ def of_cells(source: FileSource, number: int, width: int, found: int) -> Reject:
     return Reject(source.name, number, "cells", message=f"expected {width} cells, as in the header, found {found}")
 
 
-def of_nul(source: FileSource, number: int) -> Reject:
-    """The reject of a record that PostgreSQL cannot hold."""
-    return Reject(source.name, number, "nul", message="expected text without a NUL byte")
+def of_text(source: FileSource, number: int, rule: str) -> Reject:
+    """The reject of a record that holds what PostgreSQL has no text for."""
+    return Reject(source.name, number, rule, message=_EXPECTED[rule])
 
 
-def without_nul(source: FileSource, cells: pl.DataFrame, numbers: pl.Series, nul: str) -> tuple[pl.DataFrame, pl.Series, list[Reject]]:
-    """The rows without a NUL, for which ``nul`` stands, and the rejects of the others."""
-    found = cells.select(pl.any_horizontal(pl.all().str.contains(nul, literal=True)).alias("nul"))["nul"]
-    return cells.filter(~found), numbers.filter(~found), [of_nul(source, number) for number in numbers.filter(found)]
+def without(sign: str, rule: str, source: FileSource, cells: pl.DataFrame, numbers: pl.Series) -> tuple[pl.DataFrame, pl.Series, list[Reject]]:
+    """The rows without a sign, which stands for what breaks the rule, and the rejects of the others."""
+    found = cells.select(pl.any_horizontal(pl.all().str.contains(sign, literal=True)).alias(rule))[rule]
+    return cells.filter(~found), numbers.filter(~found), [of_text(source, number, rule) for number in numbers.filter(found)]
 
 
 def without_header(source: FileSource, frame: RawFrame, header: Sequence[str]) -> RawFrame:

@@ -128,6 +128,8 @@ def _characters(column: ColumnType) -> Cast:
     if column.name == "name":
         return Cast(_TEXT, casts.to_name, typed.by_text(casts.to_name), "at most 63 bytes", rule="length", kind="text")
     convert = (casts.to_padded if column.name == "bpchar" else casts.to_text)(column.length)
+    if column.length is None:
+        return Cast(_TEXT, convert, typed.by_text(convert), "text", kind="text")
     return Cast(_TEXT, convert, typed.by_text(convert), f"at most {column.length} characters", rule="length", kind="text")
 
 
