@@ -16,7 +16,7 @@ import polars as pl  # noqa: F401 - likewise
 
 import tenancy_fixtures._ingest.readers
 import tenancy_fixtures._pg.copy  # noqa: F401 - likewise
-from tenancy_fixtures._pg.catalog import order_tables, read_tables
+from tenancy_fixtures._pg.catalog import read_tables, table_order
 from tenancy_fixtures.base import FixtureManager
 from tenancy_fixtures.config_fixtures import ConfigFixture
 from tenancy_fixtures.runtime import Runtime
@@ -58,7 +58,8 @@ async def _in_order(manager: FixtureManager, tenant: str, datasets: Sequence[str
     runtime = await Runtime.current(manager.settings)
     namespace = (await manager.get_tenant(tenant)).namespace
     async with runtime.database.transaction(tenant=tenant, role="loader") as transaction:
-        position = {name: number for number, name in enumerate(order_tables(await read_tables(transaction.connection, namespace)))}
+        order = table_order(await read_tables(transaction.connection, namespace))
+    position = {name: number for number, name in enumerate(order.names)}
     chosen = [dataset for dataset in manager.pack.manifest.datasets if datasets is None or dataset.name in datasets]
     return [dataset.name for dataset in sorted(chosen, key=lambda dataset: max(position[target.table] for target in dataset.targets))]
 

@@ -65,13 +65,11 @@ class TableOrder(NamedTuple):
     cycles: list[tuple[str, ...]]
 
 
-def order_tables(tables: Mapping[str, Table] | Iterable[Table]) -> list[str]:
-    """The names of ``tables``, each after those that it refers to; members of a circle stand together, by name."""
-    return table_order(tables).names
-
-
 def table_order(tables: Mapping[str, Table] | Iterable[Table]) -> TableOrder:
-    """Like :func:`order_tables`, and says which tables are in a circle: their foreign keys must be checked after all of them."""
+    """The names of ``tables``, each after those that it refers to; members of a circle stand together, by name.
+
+    The foreign keys of those must be checked after all of them.
+    """
     found = {table.name: table for table in (tables.values() if hasattr(tables, "values") else tables)}
     needs = {name: {key.target_table for key in found[name].foreign_keys if _inside(key, found)} - {name} for name in sorted(found)}
     groups: dict[str, tuple[str, ...]] = {name: (name,) for name in needs}
