@@ -55,6 +55,24 @@ _SPAN_OF_ALL = (datetime(2020, 1, 1, tzinfo=timezone.utc), datetime(2024, 12, 1,
 _SPAN_OF_BIRTHS = (datetime(1945, 1, 1, tzinfo=timezone.utc), datetime(2006, 12, 31, tzinfo=timezone.utc))
 _FIRST_DAY = -62_135_596_800 + 366 * DAY  # the year 2; seconds since 1970
 _LAST_DAY = 253_370_764_800  # the year 9999
+# The n-th example of a type.
+_EXAMPLES: dict[str, Callable[[int], str]] = {
+    "bool": lambda n: "false" if n % 2 else "true",
+    "time": lambda n: f"{n % 24:02}:{n * 7 % 60:02}:{n * 11 % 60:02}",
+    "timetz": lambda n: f"{n % 24:02}:{n * 7 % 60:02}:{n * 11 % 60:02}+00",
+    "interval": lambda n: f"{1 + n} minutes",
+    "inet": lambda n: f"10.{n % 7}.{n % 11}.{1 + n % 250}",
+    "cidr": lambda n: f"10.{n % 7}.{n % 250}.0/24",
+    "macaddr": lambda n: f"02:00:00:00:{n % 250:02x}:{n % 17:02x}",
+    "macaddr8": lambda n: f"02:00:00:00:00:00:{n % 250:02x}:{n % 17:02x}",
+    "point": lambda n: f"({n},{n * 3 % 100})",
+    "int4range": lambda n: f"[{n},{n + 10})",
+    "numrange": lambda n: f"[{n}.5,{n + 10}.5)",
+    "daterange": lambda n: f"[2024-{1 + n % 11:02}-01,2024-{2 + n % 11:02}-01)",
+    "tstzrange": lambda n: f"[2024-{1 + n % 11:02}-01 00:00Z,2024-{2 + n % 11:02}-01 00:00Z)",
+}
+# Types whose examples another one's are, too.
+_LIKE = {"jsonb": "json", "int8range": "int4range", "tsrange": "daterange"}
 _TEXTS = {"text", "varchar", "bpchar", "name", "citext"}
 _INTEGERS = {"int2", "int4", "int8", "oid"}
 _DECIMALS = {"numeric", "float4", "float8", "money"}
@@ -202,33 +220,17 @@ def _examples(need: Need, name: str) -> list[str]:
     kind = need.item.main.column.type
     if kind.category == "A":
         return _arrays(need, str(kind.element))
-    words = need.words.pool("word")
-    numbers = range(500)
     bits = re.search(r"\((\d+)\)", kind.declared)
     width = int(bits[1]) if bits else 1
-    made: dict[str, Callable[[], list[str]]] = {
-        "bool": lambda: ["true", "false"],
-        "time": lambda: [f"{n % 24:02}:{n * 7 % 60:02}:{n * 11 % 60:02}" for n in numbers],
-        "timetz": lambda: [f"{n % 24:02}:{n * 7 % 60:02}:{n * 11 % 60:02}+00" for n in numbers],
-        "interval": lambda: [f"{1 + n} minutes" for n in numbers],
-        "json": lambda: [f'{{"theme": "{words[n]}", "size": {n}}}' for n in numbers],
-        "jsonb": lambda: [f'{{"theme": "{words[n]}", "size": {n}}}' for n in numbers],
-        "inet": lambda: [f"10.{n % 7}.{n % 11}.{1 + n % 250}" for n in numbers],
-        "cidr": lambda: [f"10.{n % 7}.{n % 250}.0/24" for n in numbers],
-        "macaddr": lambda: [f"02:00:00:00:{n % 250:02x}:{n % 17:02x}" for n in numbers],
-        "macaddr8": lambda: [f"02:00:00:00:00:00:{n % 250:02x}:{n % 17:02x}" for n in numbers],
-        "bit": lambda: [format(n, "b").zfill(width)[-width:] for n in numbers],
-        "varbit": lambda: [format(n % 2 ** min(width, 8), "b") for n in numbers],
-        "tsvector": lambda: [f"{words[n]} {words[n + 1]}" for n in numbers],
-        "point": lambda: [f"({n},{n * 3 % 100})" for n in numbers],
-        "int4range": lambda: [f"[{n},{n + 10})" for n in numbers],
-        "int8range": lambda: [f"[{n},{n + 10})" for n in numbers],
-        "numrange": lambda: [f"[{n}.5,{n + 10}.5)" for n in numbers],
-        "daterange": lambda: [f"[2024-{1 + n % 11:02}-01,2024-{2 + n % 11:02}-01)" for n in numbers],
-        "tsrange": lambda: [f"[2024-{1 + n % 11:02}-01,2024-{2 + n % 11:02}-01)" for n in numbers],
-        "tstzrange": lambda: [f"[2024-{1 + n % 11:02}-01 00:00Z,2024-{2 + n % 11:02}-01 00:00Z)" for n in numbers],
-    }
-    return list(dict.fromkeys(made[name]())) if name in made else []
+    words = need.words.pool("word")
+    example = {
+        **_EXAMPLES,
+        "json": lambda n: f'{{"theme": "{words[n]}", "size": {n}}}',
+        "tsvector": lambda n: f"{words[n]} {words[n + 1]}",
+        "bit": lambda n: format(n, "b").zfill(width)[-width:],
+        "varbit": lambda n: format(n % 2 ** min(width, 8), "b"),
+    }.get(_LIKE.get(name, name))
+    return list(dict.fromkeys(map(example, range(500)))) if example else []
 
 
 def _arrays(need: Need, element: str) -> list[str]:
