@@ -6,6 +6,7 @@ from typing import Annotated, NoReturn, Optional
 
 import typer
 
+from . import _output
 from ._environment import environment_help
 from ._exit import ExitCode, exit_codes_help
 from ._guard import guarded
@@ -46,7 +47,7 @@ def _print_version(wanted: bool) -> None:
     if wanted:
         from importlib.metadata import version
 
-        typer.echo(f"tenancy-fixtures {version('tenancy-fixtures')}")
+        _output.say(f"tenancy-fixtures {version('tenancy-fixtures')}")
         raise typer.Exit
 
 

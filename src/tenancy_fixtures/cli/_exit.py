@@ -20,6 +20,7 @@ class ExitCode(IntEnum):
     CONFLICT = 5
     BAD_INPUT = 6
     TRY_AGAIN = 7
+    ANSWER_LOST = 8
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -38,6 +39,7 @@ _MEANINGS: Final = {
     ExitCode.CONFLICT: "it exists already, or stands in the way",
     ExitCode.BAD_INPUT: "data or pack cannot be used as they are",
     ExitCode.TRY_AGAIN: "the database is unavailable or busy: the same command may succeed later",
+    ExitCode.ANSWER_LOST: "the work is done, but standard output could not be written",
     ExitCode.INTERRUPTED: "interrupted; what was not committed is rolled back",
     ExitCode.TERMINATED: "terminated; what was not committed is rolled back",
 }

@@ -11,7 +11,7 @@ import typer
 
 from ..exceptions import TenancyError
 from ._exit import ExitCode, Interrupted, exit_code_of
-from ._output import emit, note, show_error
+from ._output import answer_lost, emit, note, show_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -21,6 +21,17 @@ _INTERRUPTED = "Interrupted. What was not committed is rolled back."
 
 def guarded(command: Any, arguments: Sequence[str]) -> int:
     """Run a command with these arguments and give its exit code."""
+    code = _run(command, arguments)
+    reason = answer_lost()
+    if reason is None:
+        return code
+    done = "The work is done and stays done, but" if code == ExitCode.DONE else "Besides,"
+    note(f"Error: {done} standard output could not be written: {reason}")
+    # What went wrong with the work says more.
+    return code or ExitCode.ANSWER_LOST
+
+
+def _run(command: Any, arguments: Sequence[str]) -> int:
     as_json = "--json" in _options(arguments)
     # The pool logs each connection that it gives up; what came of it is told by the command.
     logging.getLogger("psycopg.pool").addHandler(logging.NullHandler())
@@ -52,7 +63,7 @@ def _told(error: BaseException, *, as_json: bool) -> int:
 def _tell(facts: dict[str, Any], code: ExitCode, as_json: bool, show: Any) -> int:
     if as_json:
         emit({**facts, "exit_code": code.value})
-    else:
+    if not as_json or answer_lost():
         show()
     return code.value
 

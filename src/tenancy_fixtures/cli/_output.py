@@ -23,6 +23,9 @@ SHOWN_REJECTS: Final = 20
 
 _REJECT: Final = ("source", "record", "line", "column", "rule", "message")
 
+# Why the answer, or a piece of it, is not where it should be: of the process, as standard output is.
+_lost: list[str] = []
+
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
@@ -39,6 +42,11 @@ def say(text: str = "") -> None:
 def raw(text: str) -> None:
     """Write text on stdout exactly as it is."""
     _write(sys.stdout, text)
+
+
+def answer_lost() -> str | None:
+    """What kept text for stdout from being written, if anything did: a full disk, and not a reader that has left."""
+    return _lost[0] if _lost else None
 
 
 def note(text: str) -> None:
@@ -145,9 +153,11 @@ def _write(stream: TextIO | None, text: str) -> None:
     except BrokenPipeError:
         # The reader has left. What was done stays done, so the exit code is that of the work.
         _silence(stream)
-    except OSError:
+    except OSError as error:
+        # The work goes on: half a fleet that is migrated is worse than a report that nobody has.
         _silence(stream)
-        raise
+        if stream is sys.stdout:
+            _lost.append(error.strerror or type(error).__name__)
 
 
 def _silence(stream: TextIO) -> None:

@@ -46,6 +46,17 @@ def waiting(admin_database_url):
     return look
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_work_whose_answer_is_lost_is_done(environment, admin_database_url):
+    with Path("/dev/full").open("w") as full:
+        command = [sys.executable, "-m", "tenancy_fixtures", "tenant", "create", "acme"]
+        done = subprocess.run(command, env=environment, stdin=subprocess.DEVNULL, stdout=full, stderr=subprocess.PIPE, text=True, check=False)
+    said = "Error: The work is done and stays done, but standard output could not be written: No space left on device\n"
+    assert (done.returncode, done.stderr) == (8, said)
+    with psycopg.connect(admin_database_url) as connection:
+        assert connection.execute("SELECT count(*) FROM tenancy.tenants WHERE tenant_id = 'acme'").fetchone() == (1,)
+
+
 class Terminal:
     """A command with a terminal around it: keys in, the screen out."""
 
