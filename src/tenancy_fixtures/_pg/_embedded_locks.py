@@ -121,6 +121,7 @@ def _works_in(pid: int, folder: Path) -> bool:
 def postmaster_lines(data: Path) -> list[str]:
     """The lines of ``postmaster.pid``: the first is the process id, the eighth says ``ready``."""
     try:
-        return [line.strip() for line in (data / "postmaster.pid").read_text(encoding="utf-8").splitlines()]
+        # The second line is the folder's name: any bytes, and none of the line ends that Python knows besides.
+        return [line.strip() for line in (data / "postmaster.pid").read_bytes().decode(errors="replace").split("\n")]
     except OSError:
         return []

@@ -26,12 +26,16 @@ _REJECT: Final = ("source", "record", "line", "column", "rule", "message")
 # Why the answer, or a piece of it, is not where it should be: of the process, as standard output is.
 _lost: list[str] = []
 
+_HALF = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def emit(value: Any) -> None:
-    """Write one JSON object as one line on stdout."""
-    _write(sys.stdout, json.dumps(value, default=str) + "\n")
+    """Write one JSON object as one line on stdout. In the name of a file that is no text a sign stands for what is none: not every reader takes halves of characters."""
+    text = json.dumps(value, default=str)
+    if "\\ud" in text:
+        text = json.dumps(json.loads(_HALF.sub("\ufffd", json.dumps(value, default=str, ensure_ascii=False))))
+    _write(sys.stdout, text + "\n")
 
 
 def say(text: str = "") -> None:
@@ -148,7 +152,10 @@ def _write(stream: TextIO | None, text: str) -> None:
     if stream is None:
         return
     try:
-        stream.write(text)
+        try:
+            stream.write(text)
+        except UnicodeEncodeError:
+            stream.write(text.encode(stream.encoding, "backslashreplace").decode(stream.encoding))
         stream.flush()
     except BrokenPipeError:
         # The reader has left. What was done stays done, so the exit code is that of the work.

@@ -57,6 +57,38 @@ def test_work_whose_answer_is_lost_is_done(environment, admin_database_url):
         assert connection.execute("SELECT count(*) FROM tenancy.tenants WHERE tenant_id = 'acme'").fetchone() == (1,)
 
 
+@pytest.mark.parametrize("encoding", ["utf-8:surrogateescape", "ascii:strict"])
+def test_names_that_are_no_text(tenancy, tmp_path, artists, encoding):
+    """A folder and a file may be called by any bytes: they are read, written and told, in JSON by text that every reader takes."""
+    folder = tmp_path / os.fsdecode(b"d\xe9ta")
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    file = folder / os.fsdecode(b"tr\xe8s.csv")
+    file.write_bytes(artists.read_bytes())
+    terminal = {"PYTHONIOENCODING": encoding}
+    assert tenancy("tenant", "create", "acme", **terminal).returncode == 0
+    done = tenancy("load", "acme", "--dataset", f"artists={file}", "--json", **terminal)
+    assert json.loads(done.stdout)["datasets"][0]["sources"] == ["tr\ufffds.csv"]
+    assert tenancy("load", "acme", "--dataset", f"artists={folder}", **terminal).returncode == 0
+    for words in (
+        ["load", "acme", "--dataset", f"artists={folder / os.fsdecode(bytes([0xE8]))}"],
+        ["--pack", str(folder), "validate", "--pack-only"],
+    ):
+        for form in ([], ["--json"]):
+            done = tenancy(*words, *form, **terminal)
+            assert done.returncode == 6, done.stderr
+            assert "unexpected" not in done.stdout + done.stderr
+            if form:
+                json.loads(done.stdout)["message"].encode()
+    made = tenancy("alias", str(folder), "--json", **terminal)
+    assert (made.returncode, made.stderr) == (0, "")
+    made.stdout.encode("ascii")
+    assert "\ufffd" in json.dumps(json.loads(made.stdout), ensure_ascii=False)
+    assert tenancy("alias", str(folder), "--dry-run", **terminal).returncode == 0
+
+
 class Terminal:
     """A command with a terminal around it: keys in, the screen out."""
 

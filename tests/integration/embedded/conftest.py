@@ -168,7 +168,7 @@ def eventually(condition, seconds=20):
 
 def end_guardian(home):
     pid = state_of(home).get("guardian")
-    if pid and str(home).encode() in _command_line(pid):
+    if pid and str(home) in _command_line(pid):
         os.kill(pid, signal.SIGTERM)
         eventually(lambda: not runs(pid), 60)
     for orphan in processes_of(home):
@@ -187,16 +187,14 @@ def _is_of(process, home):
         cwd = str((process / "cwd").readlink())
     except OSError:
         cwd = ""
-    return cwd.startswith(f"{home}/") or any(
-        word == str(home) or word.startswith(f"{home}/") for word in _command_line(process.name).decode().split("\0")
-    )
+    return cwd.startswith(f"{home}/") or any(word == str(home) or word.startswith(f"{home}/") for word in _command_line(process.name).split("\0"))
 
 
 def _command_line(pid):
     try:
-        return Path(f"/proc/{pid}/cmdline").read_bytes()
+        return os.fsdecode(Path(f"/proc/{pid}/cmdline").read_bytes())
     except OSError:
-        return b""
+        return ""
 
 
 @contextlib.contextmanager

@@ -90,6 +90,20 @@ def test_a_folder_that_cannot_be_written(person, own, nobody):
     assert not (closed / "home").exists()
 
 
+@pytest.mark.parametrize("name", [b"d\xe9ta", "d\u2028\x0bt\x1ca".encode()])
+def test_a_folder_whose_name_is_no_text_or_holds_other_ends_of_lines(settings, place, tools, name):
+    folder = place / os.fsdecode(name)
+    try:
+        folder.mkdir()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 only")
+    settings = settings.with_changes(data_dir=folder)
+    with embedded.acquire(settings) as server, tools.connected(server.superuser_url) as connection:
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+    assert embedded.status(settings).data_dir == folder
+    assert embedded.stop(settings)
+
+
 def test_a_file_in_the_place_of_the_folder(settings, place):
     settings.data_dir.write_text("not a folder")
     with pytest.raises(ServerDataDirectory, match="not a folder"):
