@@ -54,6 +54,13 @@ def test_the_default_pack_comes_with_its_data(names):
     assert [name for name in templates if name.startswith("data/")]
 
 
+def test_the_pack_to_begin_with_comes_whole(names):
+    here = ROOT / "src" / "tenancy_fixtures" / "_skeleton" / "pack"
+    wanted = {f"tenancy_fixtures/_skeleton/pack/{path.relative_to(here).as_posix()}" for path in here.rglob("*") if path.is_file()}
+    assert len(wanted) == 8
+    assert wanted <= names
+
+
 def test_the_default_pack_is_read_from_the_wheel(host):
     assert (
         host.python_prints("from tenancy_fixtures.packs import Pack; p = Pack.default(); print(len(p.manifest.datasets) > 0, p.head > 0)")

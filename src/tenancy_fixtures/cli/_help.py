@@ -18,7 +18,7 @@ class PlainCommand(TyperCommand):
 class PlainGroup(TyperGroup):
     """A group whose help is plain, and lists commands in the order in which a newcomer needs them."""
 
-    _ORDER = ("init", "tenant", "load", "validate", "migrate", "pack", "demo", "server", "alias")
+    _ORDER = ("init", "tenant", "load", "validate", "migrate", "pack", "demo", "server", "alias", "new", "check", "generate")
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
         """Write the help."""

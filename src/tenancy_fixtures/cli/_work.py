@@ -24,10 +24,10 @@ _T = TypeVar("_T")
 AsJson = Annotated[bool, typer.Option("--json", help="Answer on stdout in JSON: one object, or one on each line. Errors too.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Only say what would be done.")]
 _PACK_HELP = "The pack to use. Without it: the one that comes with the library."
-_PACK_FORM = "FOLDER|MODULE:ATTRIBUTE"
-GeneralPack = Annotated[Optional[str], typer.Option("--pack", envvar="TENANCY_PACK", metavar=_PACK_FORM, help=_PACK_HELP)]
+PACK_FORM = "FOLDER|MODULE:ATTRIBUTE"
+GeneralPack = Annotated[Optional[str], typer.Option("--pack", envvar="TENANCY_PACK", metavar=PACK_FORM, help=_PACK_HELP)]
 # Not tied to the environment once more: the general option would lose to it.
-PackOption = Annotated[Optional[str], typer.Option("--pack", metavar=_PACK_FORM, help=f"{_PACK_HELP} Also TENANCY_PACK.")]
+PackOption = Annotated[Optional[str], typer.Option("--pack", metavar=PACK_FORM, help=f"{_PACK_HELP} Also TENANCY_PACK.")]
 
 
 def _key(text: Optional[str]) -> Optional[str]:

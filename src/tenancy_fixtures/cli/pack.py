@@ -1,5 +1,6 @@
 """``tenancy pack``: work on a pack itself."""
 
+import shlex
 from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -9,7 +10,9 @@ import typer
 from . import _output
 from ._help import PlainCommand, PlainGroup
 from ._progress import progress
-from ._work import DATABASE_HELP, AsJson, PackOption, help_unless_asked, opened, run, settings_for
+from ._typed import command
+from ._work import DATABASE_HELP, PACK_FORM, AsJson, PackOption, help_unless_asked, opened, run, settings_for
+from .validate import look_over
 
 if TYPE_CHECKING:
     from .._generate import GenerationReport
@@ -30,6 +33,49 @@ class Format(str, Enum):
 def pack_group(context: typer.Context) -> None:
     """Work on a pack itself."""
     help_unless_asked(context)
+
+
+@pack_app.command(cls=PlainCommand)
+def new(
+    folder: Annotated[
+        Path, typer.Argument(metavar="FOLDER", help="Where the pack goes: a folder that is not there yet, or empty.", show_default=False)
+    ],
+    name: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="What the pack is called. Without it: what the folder is called.", show_default=False)
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Begin a pack of your own: a small one that works as it is, with a README that says what each file is for."""
+    import re
+
+    from .._pack_models import NAME
+    from .._skeleton import name_for, write_pack
+
+    if name is not None and not re.fullmatch(NAME, name):
+        raise typer.BadParameter("a pack's name is 1 to 63 of a-z 0-9 _ . - and begins with a letter or digit", param_hint="--name")
+    name = name or name_for(folder)
+    files = write_pack(folder, name)
+    if as_json:
+        _output.emit({"pack": name, "folder": str(folder), "files": [str(path) for path in files]})
+        return
+    for path in files:
+        _output.say(str(path))
+    _output.note(f"The pack {name!r} is there. Look it over: {command()} pack check {shlex.quote(str(folder))}")
+
+
+@pack_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def check(
+    context: typer.Context,
+    folder: Annotated[
+        str, typer.Argument(metavar=PACK_FORM, help="The pack: its folder, or where a Pack made in Python is found.", show_default=False)
+    ],
+    as_json: AsJson = False,
+) -> None:
+    """Look over a pack: templates, every record of its data, and its scripts, which the database is asked to run and to forget.
+
+    The same as `tenancy validate --pack-only`. Exit code 1 where a finding is an error, 6 where the pack cannot be used at all.
+    """
+    look_over(settings_for(context, folder), pack_only=True, as_json=as_json)
 
 
 @pack_app.command(cls=PlainCommand, epilog=DATABASE_HELP)

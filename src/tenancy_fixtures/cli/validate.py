@@ -44,6 +44,14 @@ def validate(
         if pack_only:
             raise typer.BadParameter("the pack alone, or a tenant, not both", param_hint="--pack-only")
     settings = settings_for(context, pack)
+    look_over(settings, tenant, pack_only=pack_only, as_json=as_json)
+
+
+def look_over(settings: "Settings", tenant: Optional[str] = None, *, pack_only: bool, as_json: bool) -> None:
+    """Tell what there is to find.
+
+    :raises typer.Exit: with code 1, where a finding is an error.
+    """
     if not run(lambda: _validate(settings, tenant, pack_only=pack_only, as_json=as_json)):
         raise typer.Exit(ExitCode.FAILED)
 

@@ -1,0 +1,102 @@
+"""``tenancy pack new`` and ``tenancy pack check``: a pack to begin with, and packs that are looked over."""
+
+from __future__ import annotations
+
+import json
+import shutil
+
+import pytest
+
+from tenancy_fixtures import Pack
+
+FILES = [
+    "README.md",
+    "config_template.json",
+    "data/projects.csv",
+    "data/tasks.csv",
+    "migrations/0001_initial.sql",
+    "pack.json",
+    "schema_template.sql",
+    "tenant_template.json",
+]
+
+
+@pytest.fixture
+def made(tenancy, tmp_path):
+    """A folder that ``pack new`` has filled."""
+    folder = tmp_path / "packs" / "my-own"
+    assert tenancy("pack", "new", folder).code == 0
+    return folder
+
+
+def test_a_new_pack_passes_its_check_and_loads(tenancy, made):
+    assert Pack.from_folder(made).name == "my-own"
+    checked = tenancy("pack", "check", made, "--json")
+    assert (checked.code, checked.json["subject"], checked.json["findings"]) == (0, "my-own", [])
+    assert tenancy("tenant", "create", "acme", "--tier", "team", "--pack", made).code == 0
+    loaded = tenancy("load", "acme", "--pack", made, "--json").json
+    assert {item["dataset"]: item["stored"] for item in loaded["datasets"]} == {"projects": 8, "tasks": 40}
+    assert (loaded["rejects"], tenancy("validate", "acme", "--pack", made).code) == (0, 0)
+
+
+def test_what_is_written_is_told(tenancy, tmp_path):
+    done = tenancy("pack", "new", tmp_path / "a")
+    assert done.out.splitlines() == [str(tmp_path / "a" / name) for name in FILES]
+    assert "pack check" in done.err
+    told = tenancy("pack", "new", tmp_path / "b", "--name", "c", "--json").json
+    assert told == {"pack": "c", "folder": str(tmp_path / "b"), "files": [str(tmp_path / "b" / name) for name in FILES]}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a", "b"]
+
+
+@pytest.mark.parametrize(("folder", "name"), [("Notes of 2025", "notes-of-2025"), ("Ünï", "n"), ("---", "my-pack"), ("x" * 80, "x" * 63)])
+def test_a_pack_is_called_what_its_folder_is_called(tenancy, tmp_path, folder, name):
+    assert tenancy("pack", "new", tmp_path / folder, "--json").json["pack"] == name
+    assert Pack.from_folder(tmp_path / folder).name == name
+
+
+def test_an_empty_folder_is_filled_where_it_stands(tenancy, tmp_path, monkeypatch):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    assert tenancy("pack", "new", ".", "--json").json["pack"] == "here"
+    assert (tmp_path / "here" / "pack.json").is_file()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["here"]
+
+
+def test_what_is_there_is_kept(tenancy, made):
+    (made / "pack.json").write_text("mine", encoding="utf-8")
+    for target in (made, made / "pack.json"):
+        done = tenancy("pack", "new", target, "--json")
+        assert (done.code, done.json["error"]) == (5, "OutputExists")
+    assert (made / "pack.json").read_text(encoding="utf-8") == "mine"
+
+
+def test_what_cannot_be_is_refused(tenancy, made):
+    for name in ("Big", "a b", "", "x" * 64, "a\n"):
+        assert tenancy("pack", "new", made.parent / "other", "--name", name).code == 2
+    below = tenancy("pack", "new", made / "pack.json" / "below", "--json")
+    assert (below.code, below.json["error"]) == (6, "PackError")
+    assert not (made.parent / "other").exists()
+
+
+def test_findings_are_1_and_a_pack_that_is_none_6(tenancy, made, state):
+    assert tenancy("pack", "check", made.parent / "nothing").code == 6
+    for name, line in (("schema_template.sql", "ALTER TABLE tasks ADD COLUMN estimate integer;\n"), ("data/tasks.csv", "A,B,lost,9,2025-01-01\n")):
+        with (made / name).open("a", encoding="utf-8") as file:
+            file.write(line)
+    before = state()
+    checked = tenancy("pack", "check", made, "--json")
+    assert (checked.code, state()) == (1, before)
+    assert {finding["rule"] for finding in checked.json["findings"]} == {"revisions", "one_of", "range"}
+    assert tenancy("--pack", made, "validate", "--pack-only").code == 1
+    (made / "pack.json").write_text(json.dumps({"name": "x"}), encoding="utf-8")
+    assert tenancy("pack", "check", made).code == 6
+
+
+def test_the_data_is_made_as_its_readme_says(tenancy, made, tmp_path):
+    pytest.importorskip("mimesis", reason="mimesis, which makes the words, needs Python 3.10")
+    words = next(line for line in (made / "README.md").read_text(encoding="utf-8").splitlines() if line.startswith("| `data/`")).split("`")[3].split()
+    assert words[:3] == ["tenancy", "pack", "generate"]
+    shutil.rmtree(made / "data")
+    places = {".": made, "data": made / "data"}
+    assert tenancy(*(places.get(word, word) for word in words[1:])).code == 0
+    assert tenancy("pack", "check", made).code == 0
