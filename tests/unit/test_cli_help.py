@@ -80,7 +80,9 @@ def test_every_command_speaks_json_and_explains_itself_in_plain_text(path):
     assert not set("╭│╰─") & set(done.stdout)
 
 
-@pytest.mark.parametrize("path", [path for path in COMMANDS if path[0] not in ("alias", "detect", "server") and path != ("pack", "new")], ids=" ".join)
+@pytest.mark.parametrize(
+    "path", [path for path in COMMANDS if path[0] not in ("alias", "detect", "server") and path != ("pack", "new")], ids=" ".join
+)
 def test_commands_that_need_a_database_say_how_it_is_named(path):
     assert "TENANCY_DATABASE_URL" in tenancy(*path, "--help").stdout
 
