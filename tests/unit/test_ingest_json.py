@@ -88,8 +88,14 @@ class TestDocuments:
             read(text, "a")
 
     def test_bytes_that_are_no_text(self, read):
-        with pytest.raises(SourceUndecodable):
-            read(b'[{"a": "\xff"}]', "a")
+        """A record with such bytes in a field that is wanted is a reject, wherever a piece of the file ends; outside of texts they are an error."""
+        content = b'[{"a": "\xc3\xa9", "b": 1}, {"a": "x\xff\xfe", "b": 2}, {"a": "\xc3", "b": 3}, {"a": "y", "z": "\xff", "b": 4}]'
+        for block in (3, 17, 1 << 20):
+            rows, rejects = read(content, "a", "b", block=block)
+            assert rows == {1: {"a": "é", "b": "1", "z": None}, 4: {"a": "y", "b": "4", "z": None}}
+            assert rejects == {2: ("encoding", 1), 3: ("encoding", 1)}
+        with pytest.raises((SourceMalformed, SourceUndecodable)):
+            read(b'[{"a": "x"}, \xff {"a": "y"}]', "a")
 
     @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-32"])
     def test_byte_order_marks(self, read, encoding):

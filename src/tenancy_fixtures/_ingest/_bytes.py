@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import re
+import secrets
 from typing import TYPE_CHECKING
 
 from ..exceptions import PackInvalid, SourceUndecodable
@@ -19,7 +20,13 @@ _CHUNK = 1 << 20
 _SAMPLE = 1 << 18
 _HEAD = 1 << 16
 _NOT_ASCII = re.compile(rb"[\x80-\xff]")
+_NO_CHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 _FAULTS = re.compile("[\udc80-\udcff]+")  # what Python makes of bytes that are not UTF-8, where it is told to keep them
+
+
+def sign_of_fault() -> str:
+    """A text to stand for bytes that are not UTF-8: of signs that are no characters, which no format gives a meaning, and that no file holds."""
+    return "".join(secrets.choice(_NO_CHARACTERS) for _ in range(16))
 
 
 class Utf8Stream:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from ..constants import MAX_RECORD_BYTES
 from ..exceptions import SourceEmpty, SourceError, SourceMalformed, SourceUndecodable
-from ._bytes import Utf8Stream, undecodable
+from ._bytes import Utf8Stream, sign_of_fault, undecodable
 from ._dialect import is_blank
 
 if TYPE_CHECKING:
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
 MAX_HEADER_BYTES = 1024 * 1024
 _PIECE = 1 << 20
-_NO_CHARACTERS = [chr(code) for code in range(0xFDD0, 0xFDF0)]
 # Lines at the end that match a footer's pattern; more are records that happen to match it.
 _MAX_FOOTER = 1000
 
@@ -39,8 +38,8 @@ class CsvFile:
     source: FileSource
     dialect: Dialect
     encoding: Encoding
-    # Stands for bytes that are not UTF-8. It is made of signs that are no characters, so that none of them means anything in any dialect.
-    fault: str = field(default_factory=lambda: "".join(secrets.choice(_NO_CHARACTERS) for _ in range(16)))
+    # Stands for bytes that are not UTF-8.
+    fault: str = field(default_factory=sign_of_fault)
 
     def open(self, limit: int | None = None) -> tuple[Utf8Stream, list[str]]:
         """The stream at the first record, and the header's cells; of a file that ends after ``limit`` bytes and one more.

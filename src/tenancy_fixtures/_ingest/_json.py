@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..constants import FRAME_BYTES
 from ..exceptions import SourceEmpty, SourceMalformed
-from ._bytes import Utf8Stream
+from ._bytes import Utf8Stream, sign_of_fault
 from ._json_cut import Cutter, Part, value_of
 from ._json_fast import FastParser
 from ._json_frames import Found, JsonFrames, header_of, json_encoding, notes_of
@@ -40,6 +40,7 @@ class JsonReader:
         self._encoding = json_encoding(source, declared.encoding)
         self._steps = parse_records(declared.records)
         self._fields = fields
+        self._fault = sign_of_fault()
         self._around = self._look_around()
         with self._parts(FRAME_BYTES) as parts:
             first = list(islice(_found(parts, 1), _FIRST))
@@ -50,24 +51,24 @@ class JsonReader:
         self._fast = FastParser(fields, self.header, first)
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
-        """The records.
+        """The records. One that holds bytes that are not UTF-8 where the mapping looks is a reject.
 
         :raises SourceMalformed: the text is no JSON, with line and column; or a record exceeds 64 MB.
-        :raises SourceUndecodable: bytes that are not text in the encoding.
+        :raises SourceUndecodable: bytes that are not text in an encoding other than UTF-8, or around the records.
         """
-        maker = JsonFrames(self._source, self.header, self._fields)
-        with self._stream() as stream:
+        maker = JsonFrames(self._source, self.header, self._fields, self._fault)
+        with self._stream(fault=self._fault) as stream:
             waiting: list[Part] = []
             number, size, done = 1, 0, 0
             for part in self._cut(stream, block_bytes):
                 waiting.append(part)
                 size += len(part.data or b"")
                 if size >= block_bytes:
-                    frame = self._frame(maker, waiting, number, stream.consumed - done)
+                    frame = self._frame(maker, waiting, number, stream.consumed - done, fast=not stream.holds_fault)
                     waiting, size, done, number = [], 0, stream.consumed, number + frame.records
                     yield frame
             if waiting or stream.consumed > done:
-                yield self._frame(maker, waiting, number, stream.consumed - done)
+                yield self._frame(maker, waiting, number, stream.consumed - done, fast=not stream.holds_fault)
 
     def found(self, block_bytes: int = FRAME_BYTES) -> Iterator[tuple[Found, int]]:
         """The records as values, each with the bytes of the source that were read by then; raises as :meth:`frames`."""
@@ -78,8 +79,8 @@ class JsonReader:
                     number += 1
                     yield record, stream.consumed
 
-    def _frame(self, maker: JsonFrames, parts: Sequence[Part], number: int, read: int) -> RawFrame:
-        objects = _objects(parts) if self._fast.possible else []
+    def _frame(self, maker: JsonFrames, parts: Sequence[Part], number: int, read: int, *, fast: bool) -> RawFrame:
+        objects = _objects(parts) if fast and self._fast.possible else []
         frame = self._fast.frame(b"\n".join(objects), [part.line for part in parts], number, read) if objects else None
         if frame is not None:
             return frame
@@ -103,18 +104,18 @@ class JsonReader:
 
     @contextmanager
     def _parts(self, block_bytes: int) -> Iterator[Iterator[Part]]:
-        with self._stream() as stream:
+        with self._stream(fault=self._fault) as stream:
             yield self._cut(stream, block_bytes)
 
     @contextmanager
-    def _stream(self) -> Iterator[Utf8Stream]:
-        """The text of the source; of a fault in it, its place is told."""
+    def _stream(self, *, fault: str | None = None) -> Iterator[Utf8Stream]:
+        """The text of the source, with ``fault`` for what is none; of a fault in the JSON, its place is told."""
         try:
-            with closing(Utf8Stream(self._source, self._encoding)) as stream:
+            with closing(Utf8Stream(self._source, self._encoding, fault=fault)) as stream:
                 yield stream
-        except Fault as fault:
-            line, column = self._place(fault.at)
-            message = f"{self._source.name}, line {line}: the text is no JSON: {fault.reason}"
+        except Fault as error:
+            line, column = self._place(error.at)
+            message = f"{self._source.name}, line {line}: the text is no JSON: {error.reason}"
             hint = "Nothing was loaded. Mend the file."
             raise SourceMalformed(message, source=self._source.name, line=line, column=column, hint=hint) from None
 

@@ -91,11 +91,12 @@ def _has(record: Found, name: str) -> bool:
 
 @dataclass
 class JsonFrames:
-    """Makes frames of the records of one source."""
+    """Makes frames of the records of one source. Where ``fault`` stands in a text were bytes that are none."""
 
     source: FileSource
     header: Header
     fields: Mapping[str, Field]
+    fault: str = _NUL
     _paths: list[tuple[str, str, Path]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -131,12 +132,19 @@ class JsonFrames:
         """The cells of one column; records of which it cannot be written as text are rejected."""
         texts = cells_of(_values(records, path))
         whole = "".join([text for text in texts if text])
-        if _NUL in whole or not _is_text(whole):
+        if _NUL in whole or self.fault in whole or not _is_text(whole):
             for record, text in zip(records, texts):
-                reason = _no_text(text)
+                reason = self._no_text(text)
                 if reason is not None:
                     rejects.setdefault(record.number, self._reject(record, *reason, name))
         return texts
+
+    def _no_text(self, text: str | None) -> tuple[str, str] | None:
+        if text is None or _NUL in text:
+            return None if text is None else ("nul", "expected text without a NUL")
+        if self.fault in text:
+            return ("encoding", "expected text in UTF-8")
+        return None if _is_text(text) else ("encoding", "expected text without half of a surrogate pair")
 
     def _reject(self, record: Found, rule: str, message: str, column: str | None = None) -> Reject:
         return Reject(self.source.name, record.number, rule, column, message, record.line)
@@ -170,12 +178,6 @@ def _why_bad(record: Found) -> tuple[str, str] | None:
     if isinstance(record.value, dict):
         return None
     return "record", "expected an object" if record.value is not MISSING else "there is no record where the dataset looks"
-
-
-def _no_text(text: str | None) -> tuple[str, str] | None:
-    if text is None or (_NUL not in text and _is_text(text)):
-        return None
-    return ("nul", "expected text without a NUL") if _NUL in text else ("encoding", "expected text without half of a surrogate pair")
 
 
 def _is_text(text: str) -> bool:
