@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("catalogue", "load", "loop", "memory", "reload")
+NAMES = ("catalogue", "load", "loop", "memory", "reload", "validate")
 
 
 def main() -> None:

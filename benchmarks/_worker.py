@@ -47,7 +47,19 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
         if probe is not None:
             probe.cancel()
             result["lags"] = lags
+        if task.get("validate"):
+            result["validations"] = [await _validate(manager, task["tenant"])]
+            began = time.perf_counter()
+            await manager.record(task["tenant"])
+            result["record_seconds"] = time.perf_counter() - began
+            result["validations"].append(await _validate(manager, task["tenant"]))
     return {**result, "peak_rss_mb": _peak_mb()}
+
+
+async def _validate(manager: FixtureManager, tenant: str) -> dict[str, Any]:
+    began = time.perf_counter()
+    report = await manager.validate(tenant)
+    return {"seconds": time.perf_counter() - began, "checks": report.checks, "findings": [item.to_dict() for item in report.findings]}
 
 
 def _import_all() -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext
 from ._ingest import Place, SourceLimits, Spool, as_path
+from ._integrity.checksums import keep_up
 from ._pg.catalog import read_tables, table_order
 from ._reject_log import Budget, RejectTally, check_rejects_path, write_rejects
 from ._shapes import Step, ValidationReport
@@ -100,6 +101,8 @@ class DataLoader(BaseFixture):
             facts = {"read": report.read, "written": report.written, "duplicates": report.duplicates, "rejects": report.rejects}
             steps.append(Step(self.name, "load", report.dataset, facts))
             context.note(AuditAction.DATASET_LOADED, dataset=report.dataset, digest=report.digest, **facts)
+        written = {table.table for report in context.datasets if not report.skipped for table in report.tables}
+        await keep_up(context.transaction, context.existing, context.run_id, context.pack, written)
         return steps
 
     async def _load(self, context: FixtureContext) -> None:
@@ -128,6 +131,7 @@ class DataLoader(BaseFixture):
                 if removed:
                     steps.append(Step(self.name, "unload", load.dataset.name, {"removed": removed}))
                     context.note(AuditAction.DATASET_UNLOADED, dataset=load.dataset.name, removed=removed)
+        await keep_up(context.transaction, context.existing, context.run_id, context.pack)
         return steps
 
     def _chosen(self, pack: Pack) -> list[Dataset]:

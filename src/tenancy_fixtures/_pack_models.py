@@ -266,6 +266,24 @@ class Dataset(Model):
         return next((target for target in self.targets if not target.derived), self.targets[0])
 
 
+class IntegrityCheck(Model):
+    """A rule over a tenant's tables, as the query that gives the rows which break it: ``tenancy validate`` asks it."""
+
+    name: str = Field(pattern=NAME)
+    description: str = Field("", description="What is wrong with the rows that the query gives; a finding says it.")
+    severity: Literal["error", "warning", "info"] = "error"
+    query: str = Field(
+        min_length=1, description="One SELECT over the tenant's tables, without a semicolon: the keys of the rows that break the rule."
+    )
+
+    @field_validator("query")
+    @classmethod
+    def _one_statement(cls, query: str) -> str:
+        if query.rstrip().endswith(";"):
+            raise ValueError("a query is one SELECT, without a semicolon at its end")
+        return query
+
+
 class PackManifest(Model):
     """``pack.json``: what the pack is and which datasets it has."""
 
@@ -275,13 +293,15 @@ class PackManifest(Model):
     extensions: List[str] = Field(default_factory=list, description="PostgreSQL extensions that the schema script needs.")
     shared_schemas: List[str] = Field(default_factory=list, description="Schemas outside the tenant's own that scripts may refer to.")
     datasets: List[Dataset] = Field(default_factory=list)
+    checks: List[IntegrityCheck] = Field(default_factory=list, description="Rules over the tenant's tables, asked by `tenancy validate`.")
 
     @model_validator(mode="after")
     def _distinct(self) -> PackManifest:
-        names = [dataset.name for dataset in self.datasets]
-        twice = sorted({name for name in names if names.count(name) > 1})
-        if twice:
-            raise ValueError(f"datasets declared twice: {', '.join(twice)}")
+        for kind, items in (("datasets", self.datasets), ("checks", self.checks)):
+            names = [item.name for item in items]
+            twice = sorted({name for name in names if names.count(name) > 1})
+            if twice:
+                raise ValueError(f"{kind} declared twice: {', '.join(twice)}")
         return self
 
     @field_validator("shared_schemas")

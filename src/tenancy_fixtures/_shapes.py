@@ -292,32 +292,47 @@ class Step(Shape):
 
 @dataclass(frozen=True)
 class Finding(Shape):
-    """Something that a validation saw. ``severity`` is ``error``, ``warning`` or ``info``."""
+    """Something that a validation saw. ``severity`` is ``error``, ``warning`` or ``info``.
+
+    ``count`` is how many rows or objects it is about. ``keys`` name the first of the rows, only where they were asked for:
+    a key may be personal data.
+    """
 
     rule: str
     severity: str
     object: str
     message: str
     count: int = 1
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class ValidationReport(Shape):
-    """What a validation saw, and how many checks it made."""
+    """What a validation saw, and how many checks it made; ``rows`` are those of each table that it counted."""
 
     subject: str
     checks: int
     findings: tuple[Finding, ...] = ()
     seconds: float = 0.0
+    rows: Mapping[str, int] = field(default_factory=dict)
 
     @property
     def ok(self) -> bool:
         """True where no finding is an error."""
-        return not any(finding.severity == "error" for finding in self.findings)
+        return not self.of("error")
+
+    @property
+    def score(self) -> int:
+        """Health from 0 to 100: each error takes a fifth of what is left, each warning a thirtieth; rounded down."""
+        return math.floor(100 * 0.8 ** len(self.of("error")) * (29 / 30) ** len(self.of("warning")))
+
+    def of(self, severity: str) -> tuple[Finding, ...]:
+        """The findings of one severity."""
+        return tuple(finding for finding in self.findings if finding.severity == severity)
 
     def to_dict(self) -> dict[str, Any]:
-        """The fields with ``ok`` as plain JSON-ready values."""
-        return {**Shape.to_dict(self), "ok": self.ok}
+        """The fields with ``ok`` and ``score`` as plain JSON-ready values."""
+        return {**Shape.to_dict(self), "ok": self.ok, "score": self.score}
 
 
 @dataclass(frozen=True)

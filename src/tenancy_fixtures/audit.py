@@ -23,6 +23,8 @@ class AuditAction(str, Enum):
     SCHEMA_CREATED = "schema:created"
     SCHEMA_MIGRATED = "schema:migrated"
     SCHEMA_DROPPED = "schema:dropped"
+    TENANT_RECORDED = "tenant:recorded"
+    TENANT_REPAIRED = "tenant:repaired"
     CONFIG_SET = "config:set"
     CONFIG_DROPPED = "config:dropped"
     DATASET_LOADED = "dataset:loaded"

@@ -72,3 +72,7 @@ RATIO_FREE_BYTES: Final = 64 * 1024**2
 
 # Files of one dataset, entries of an archive included that are no data: each costs some memory before the first is read.
 MAX_SOURCES: Final = 10_000
+
+# Rows up to which a table is recorded with every load, so that rows that go or change later are found: 0.1 s for so many.
+# Larger tables are recorded when somebody asks for it, and never at the cost of a load.
+RECORDED_ROWS: Final = 100_000

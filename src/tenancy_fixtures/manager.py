@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import _generate
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
+from ._repair import RecordFixture, RepairFixture
+from ._trial_load import with_trial
 from .config_fixtures import ConfigFixture
 from .data_loaders import DataLoader
 from .exceptions import ConfigurationError, IdempotencyConflict, TenantNotFound
@@ -16,7 +18,7 @@ from .schema_fixtures import SchemaFixture
 from .settings import Settings
 from .tenant_fixtures import TenantFixture
 from .utils import TenantUtils, ValidationUtils
-from .validators import DataIntegrityValidator, FixtureValidator
+from .validators import DataIntegrityValidator, FixtureValidator, made_for
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -148,19 +150,26 @@ class FixtureManager:
         facts: dict[str, Any] = {"dry_run": dry_run, "idempotency_key": idempotency_key, "listener": self._listener}
         return await run(await self._runtime(), self.pack, Operation(operation, tenant_id, fixtures, arguments, **facts))
 
-    async def validate(self, tenant_id: str) -> ValidationReport:
-        """Look a tenant over in the database: structure, references, counts against the ledger.
+    async def validate(self, tenant_id: str, *, keys: bool = False) -> ValidationReport:
+        """Look a tenant over in the database: structure, keys, references, rows against what was loaded, isolation, the pack's own checks.
+
+        With ``keys`` findings name rows by their primary keys, which may be personal data. Nothing is changed.
 
         :raises TenantNotFound: nobody has the name.
         :raises ValidationTimeout: it took longer than the settings allow.
         """
         runtime = await self._runtime()
-        return await DataIntegrityValidator(self.pack).run(runtime, TenantUtils.check_id(tenant_id))
+        return await DataIntegrityValidator(self.pack, keys=keys).run(runtime, TenantUtils.check_id(tenant_id))
 
     async def validate_pack(self) -> ValidationReport:
-        """Look the pack over: templates, revisions, and every record of its data against its rules."""
+        """Look the pack over: templates, revisions, every record of its data against its rules and then, by a load that is taken back, the tables'.
+
+        :raises PackError: the script is at fault.
+        :raises ValidationTimeout: it took longer than the settings allow.
+        """
         runtime = await self._runtime()
-        return await FixtureValidator(self.pack).run(runtime)
+        report = await FixtureValidator(self.pack).run(runtime)
+        return await with_trial(report, self.pack, runtime) if report.ok and self.pack.manifest.datasets else report
 
     async def generate_data(
         self,
@@ -188,6 +197,32 @@ class FixtureManager:
         runtime, listener = await self._runtime(), self._listener
         facts: dict[str, Any] = {"rows_of": rows_of, "datasets": names, "form": format, "force": force, "listener": listener}
         return await _generate.generate(self.pack, runtime, Path(folder), rows=rows, seed=seed, **facts)
+
+    async def record(self, tenant_id: str) -> RunReport:
+        """Record what all tables of a tenant hold now: a later validation finds the rows that went, changed or came since.
+
+        Loads do so by themselves for tables of up to 100,000 rows.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        await self.get_tenant(tenant_id)
+        return await self.apply(RecordFixture(), tenant_id=tenant_id, operation="record")
+
+    async def repair(self, tenant_id: str, *, rows: bool = True, orphans: bool = False, dry_run: bool = False) -> RunReport:
+        """Repair what can be repaired safely, in one transaction.
+
+        What the pack makes is put back, sequences go on after their tables' last numbers, and, with ``rows``, rows that are missing or
+        edited come from the pack's sources again. Nothing that a user has written is deleted; with ``orphans`` rows that refer to nothing
+        are treated as the ON DELETE of their constraint says. The report's steps say what was done (``dry_run``: would be), and with the
+        action ``leave`` what was not.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        tenant = await self.get_tenant(tenant_id)
+        runtime = await self._runtime()
+        async with runtime.slots, runtime.database.session() as session:
+            made = await made_for(self.pack, runtime, session, tenant)
+        return await self.apply(RepairFixture(made, rows=rows, orphans=orphans), tenant_id=tenant_id, operation="repair", dry_run=dry_run)
 
     async def migrate(self, tenant_id: str, *, to: int | None = None, dry_run: bool = False) -> RunReport:
         """Bring a tenant's schema to the pack's head, or to revision ``to``.

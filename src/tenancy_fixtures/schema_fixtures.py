@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext, find_tenant
+from ._integrity.checksums import keep_up
 from ._pg.catalog import read_tables
 from ._pg.script import run_script
 from ._pg.sql import compose, identifier, literal
@@ -51,7 +52,10 @@ class SchemaFixture(BaseFixture):
         """Run the pack's script, or the missing revisions."""
         if not await self._exists(context):
             return [await self._create(context)]
-        return [await self._migrate(context, revision) for revision in await self._pending(context)]
+        steps = [await self._migrate(context, revision) for revision in await self._pending(context)]
+        if steps:
+            await keep_up(context.transaction, context.existing, context.run_id, context.pack)
+        return steps
 
     async def verify(self, context: FixtureContext) -> ValidationReport:
         """See that every table that a dataset of the pack fills is there."""

@@ -69,11 +69,13 @@ async def kept(manager: FixtureManager, state: State, anyio_backend: str) -> Asy
 
 @pytest.fixture
 def spoilt(tmp_path: Path) -> PackFolder:
-    """A copy of the default pack without its data."""
+    """A copy of the default pack without its data, and without its checks, which are about its tables."""
     folder = tmp_path / "pack"
     shutil.copytree(DEFAULT_FOLDER, folder, ignore=shutil.ignore_patterns("data", "__pycache__", "*.py"))
     (folder / "data").mkdir()
-    return PackFolder(folder)
+    pack = PackFolder(folder)
+    pack.manifest(checks=[])
+    return pack
 
 
 @pytest.fixture

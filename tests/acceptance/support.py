@@ -66,7 +66,7 @@ class State:
                 connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
             # Without triggers the audit log can be emptied too.
             connection.execute("SET session_replication_role = replica")
-            for name in ("steps", "runs", "audit_log", "ledger", "loaded_keys", "config", "revisions", "tenants"):
+            for name in ("steps", "runs", "audit_log", "ledger", "loaded_keys", "row_digests", "checksums", "config", "revisions", "tenants"):
                 connection.execute(sql.SQL("DELETE FROM tenancy.{}").format(sql.Identifier(name)))
 
     def snapshot(self) -> dict[str, Any]:

@@ -20,12 +20,14 @@ FIGURES = {
     "loop": ["loop_lag_p999_ms", "loop_lag_max_ms", "idle_lag_p999_ms"],
     "memory": ["peak_rss_mb"],
     "reload": ["manual_merge_seconds"],
+    "validate": ["load_seconds", "validate_seconds", "record_seconds", "validate_recorded_seconds"],
 }
 RATIOS = {
     "load": ["csv_vs_psql_csv_indexed", "csv_vs_psql_csv_late", "parquet_vs_psql_binary_late", "ndjson_vs_psql_csv_late"],
     "loop": [],
     "memory": ["rss_10m_vs_1m"],
     "reload": ["unchanged_vs_first", "one_percent_vs_manual_merge"],
+    "validate": ["validate_vs_load", "validate_recorded_vs_load"],
 }
 
 

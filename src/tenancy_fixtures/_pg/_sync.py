@@ -13,9 +13,9 @@ from ._target import column
 from .sql import compose, identifier
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from uuid import UUID
 
-    from ._target import Target
     from ._write import Way
 
 _numbers = itertools.count(1)
@@ -38,14 +38,14 @@ class KeyBook:
     async def open(self) -> None:
         """Remember whose rows are there."""
         target = self._way.target
-        await self._run("sync.remember", before=self._before, digest=_digest(target), table=target.name)
+        await self._run("sync.remember", before=self._before, digest=key_digest(target.key), table=target.name)
 
     async def settle(self) -> None:
         """Take out what the dataset no longer has, and write down what it has now; ``removed`` counts the rows that went.
 
         :raises StatementRefused: rows of others refer to one that should go.
         """
-        target, digest = self._way.target, _digest(self._way.target)
+        target, digest = self._way.target, key_digest(self._way.target.key)
         try:
             self.removed = await self._run("sync.remove_gone", table=target.name, relation=self._way.relation, digest=digest, **self._owner)
         except psycopg.errors.ForeignKeyViolation as error:
@@ -58,7 +58,7 @@ class KeyBook:
         return (await self._way.target.connection.execute(compose(block, **parts))).rowcount
 
 
-def _digest(target: Target) -> sql.Composed:
+def key_digest(key: Sequence[str]) -> sql.Composed:
     """A digest of the key of row ``r``: 16 bytes, held as a uuid."""
-    texts = sql.SQL(", ").join(sql.SQL("{}::text").format(column(name, "r")) for name in target.key)
+    texts = sql.SQL(", ").join(sql.SQL("{}::text").format(column(name, "r")) for name in key)
     return sql.SQL("pg_catalog.md5(pg_catalog.jsonb_build_array({})::text)::uuid").format(texts)

@@ -82,18 +82,28 @@ class Session:
         self._settings = settings
 
     @asynccontextmanager
-    async def transaction(self, *, tenant: str | None = None, role: str | None = None, keep: bool = True) -> AsyncIterator[Transaction]:
+    async def transaction(
+        self, *, tenant: str | None = None, role: str | None = None, keep: bool = True, snapshot: bool = False
+    ) -> AsyncIterator[Transaction]:
         """A transaction with its limits, its role (by purpose) and its tenant set before anything else is said in it.
 
-        With ``keep=False`` it is rolled back at its end.
+        With ``keep=False`` it is rolled back at its end; with ``snapshot`` it reads one state of the database, and writes nothing.
 
         :raises DatabaseError: what the server refused, translated.
         """
         with translated():
-            async with self._connection.transaction(force_rollback=not keep):
-                transaction = Transaction(self._connection, self._roles, self._context(tenant, role))
-                await transaction.set_context()
-                yield transaction
+            if snapshot:
+                await self._connection.set_isolation_level(psycopg.IsolationLevel.REPEATABLE_READ)
+                await self._connection.set_read_only(True)
+            try:
+                async with self._connection.transaction(force_rollback=not keep):
+                    transaction = Transaction(self._connection, self._roles, self._context(tenant, role))
+                    await transaction.set_context()
+                    yield transaction
+            finally:
+                if snapshot and not self._connection.closed:
+                    await self._connection.set_isolation_level(None)
+                    await self._connection.set_read_only(None)
 
     def _context(self, tenant: str | None, role: str | None) -> dict[str, Any]:
         return {

@@ -70,14 +70,28 @@ def _show_phases(report: RunReport) -> None:
 
 def show_validation(report: ValidationReport) -> None:
     """Say what a validation saw."""
-    errors = sum(item.severity == "error" for item in report.findings)
-    others = len(report.findings) - errors
-    found = "all well" if not report.findings else f"{counted(errors, 'error')}, {counted(others, 'other finding')}"
-    _output.say(f"{report.subject}: {counted(report.checks, 'check')}, {found}, {report.seconds:.2f} s")
+    kinds = (("error", "error"), ("warning", "warning"), ("info", "remark"))
+    found = ", ".join(counted(len(report.of(severity)), noun) for severity, noun in kinds if report.of(severity)) or "all well"
+    health = f", health {report.score} of 100" if report.findings else ""
+    _output.say(f"{report.subject}: {counted(report.checks, 'check')}, {found}{health}, {report.seconds:.2f} s")
+    keys = any(item.keys for item in report.findings)
     _output.table(
-        ("Severity", "Rule", "Where", "What", "Count"),
-        [(item.severity, item.rule, item.object, item.message, item.count) for item in report.findings],
+        ("Severity", "Rule", "Where", "What", "Count", *(("Keys",) if keys else ())),
+        [(item.severity, item.rule, item.object, item.message, item.count, *(("; ".join(item.keys),) if keys else ())) for item in report.findings],
     )
+
+
+def show_repair(report: RunReport) -> None:
+    """Say what a repair did, or would do, and what it leaves."""
+    done = [step for step in report.steps if step.action != "leave"]
+    left = [step for step in report.steps if step.action == "leave"]
+    _output.say(f"{report.tenant_id}: {'would repair' if report.dry_run else 'repaired'} {counted(len(done), 'object')}, {report.seconds:.2f} s")
+    _output.table(
+        ("What", "Where", "Detail"), [(step.action, step.object, ", ".join(f"{k} {_words(v)}" for k, v in step.detail.items())) for step in done]
+    )
+    if left:
+        _output.say(f"Left as they are: {counted(len(left), 'finding')}.")
+        _output.table(("Rule", "Where", "What"), [(step.detail["rule"], step.object, step.detail["why"]) for step in left])
 
 
 def _dataset_row(item: DatasetReport, kinds: Sequence[str]) -> tuple[Any, ...]:

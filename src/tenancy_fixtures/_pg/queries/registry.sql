@@ -62,7 +62,7 @@ WITH forgotten AS (DELETE FROM tenancy.loaded_keys WHERE uid = %(uid)s AND datas
 DELETE FROM tenancy.ledger WHERE uid = %(uid)s AND dataset = %(dataset)s
 
 -- name: remove_ledger
-WITH forgotten AS (DELETE FROM tenancy.loaded_keys WHERE uid = %(uid)s)
+WITH forgotten AS (DELETE FROM tenancy.loaded_keys WHERE uid = %(uid)s), unrecorded AS (DELETE FROM tenancy.checksums WHERE uid = %(uid)s)
 DELETE FROM tenancy.ledger WHERE uid = %(uid)s
 
 -- name: create_namespace

@@ -1,0 +1,86 @@
+"""Is all of it this tenant's own, and does nothing of it lead to a neighbour?"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._pg.sql import compose, identifier, literal
+from .._shapes import Finding
+
+if TYPE_CHECKING:
+    from typing import Any
+
+    from .look import Look
+
+_TENANT_COLUMNS = ("tenant_id", "tenant_uid", "tenant")
+
+
+async def check_isolation(look: Look) -> None:
+    """Owners, rights, references in and out, functions' texts, and rows that name another tenant."""
+    neighbours = {row["namespace"]: row["tenant_id"] for row in await look.transaction.all("isolation.other_tenants", uid=look.tenant.uid)}
+    await _check_owners(look)
+    await _check_grants(look)
+    await _check_reach(look, neighbours)
+    await _check_schema(look)
+    await _check_rows(look)
+
+
+async def _check_owners(look: Look) -> None:
+    for row in await look.transaction.all("isolation.strange_owners", namespace=look.tenant.namespace, migrator=look.transaction.roles.migrator):
+        look.found(Finding("owner", "warning", row["object"], f"belongs to the role {row['owner']!r}"), checks=0)
+    look.checks += 1
+
+
+async def _check_grants(look: Look) -> None:
+    known = [name for _, name in look.transaction.roles.named()]
+    values: dict[str, Any] = {"namespace": look.tenant.namespace, "known": known, "separate": bool(known)}
+    for row in await look.transaction.all("isolation.strange_grants", **values):
+        severity, whom = ("error", "everybody") if row["everybody"] else ("warning", f"the role {row['grantee']!r}")
+        look.found(Finding("grant", severity, row["object"], f"is open to {whom}: {row['rights']}"), checks=0)
+    look.checks += 1
+    for name in look.unreadable:
+        look.found(
+            Finding("permission", "error" if look.made and name in look.made.tables else "warning", name, "cannot be read by the loader"), checks=0
+        )
+
+
+async def _check_reach(look: Look, neighbours: dict[str, str]) -> None:
+    """Views, defaults, references… that stand on objects elsewhere, and objects elsewhere that stand on this schema's."""
+    namespace, allowed = look.tenant.namespace, [look.tenant.namespace, *look.pack.manifest.shared_schemas]
+    for row in await look.transaction.all("script.reaches", namespace=namespace, allowed=allowed):
+        if row["object"].startswith("index "):  # of the table that a reference leads to, which is told
+            continue
+        owner = _owner_of(row["object"], neighbours)
+        message = f"of another tenant ({owner}) is used by this one" if owner else "is outside the schema and used by it"
+        look.found(Finding("isolation", "error" if owner else "warning", row["object"], message), checks=0)
+    for row in await look.transaction.all("registry.dependents", namespace=namespace):
+        owner = _owner_of(row["object"], neighbours)
+        message = f"of another tenant ({owner}) uses this one's" if owner else "is outside the schema and uses it"
+        look.found(Finding("isolation", "error" if owner else "info", row["object"], message), checks=0)
+    for row in await look.transaction.all("isolation.bodies", uid=look.tenant.uid, namespace=namespace):
+        look.found(Finding("isolation", "error", f"function {row['name']}", f"names the schema of another tenant ({row['tenant_id']})"), checks=0)
+    look.checks += 3
+
+
+def _owner_of(description: str, neighbours: dict[str, str]) -> str | None:
+    """Whose an object is, by the schema in its description: ``table t_other.users``."""
+    words = description.replace('"', "").split()
+    return next((neighbours[schema] for word in words for schema in [word.partition(".")[0]] if schema in neighbours), None)
+
+
+async def _check_schema(look: Look) -> None:
+    row = await look.transaction.one("isolation.whose_schema", namespace=look.tenant.namespace)
+    comment = (row or {}).get("comment") or ""
+    look.checks += 1
+    if comment.startswith("Tenant ") and str(look.tenant.uid) not in comment:
+        look.found(Finding("isolation", "error", f"schema {look.tenant.namespace}", "was made for another tenant, by its own comment"), checks=0)
+
+
+async def _check_rows(look: Look) -> None:
+    for table in look.tables.values():
+        for name in [column.name for column in table.columns if column.name in _TENANT_COLUMNS]:
+            parts = {"table": identifier(table.schema, table.name), "column": identifier(name), "uid": literal(look.tenant.uid)}
+            look.checks += 1
+            for row in await look.transaction.all(compose("isolation.tenants_in_column", **parts)):
+                message = f"holds rows of another tenant ({row['tenant_id']})"
+                look.found(Finding("isolation", "error", f"{table.name}.{name}", message, row["rows"]), checks=0)

@@ -1,0 +1,104 @@
+"""What a pack makes: its schema, in a transaction that is taken back, and how that compares with what is there."""
+
+from __future__ import annotations
+
+import re
+import uuid
+import weakref
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .._pg.catalog import PLACE, fingerprint, read_tables
+from .._pg.integrity import read_indexes
+from .._pg.script import run_script
+from .._pg.sql import compose, identifier
+from ..constants import NAMESPACE_PREFIX
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Mapping, MutableMapping
+
+    from .._pg.database import Session, Transaction
+    from .._pg.integrity import TableIndex
+    from .._shapes import Table
+    from ..packs import Pack
+    from ..runtime import Runtime
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a pack's script makes: definitions by object, tables, indexes. ``$schema`` stands for the schema in definitions."""
+
+    structure: Mapping[str, str]
+    tables: Mapping[str, Table]
+    indexes: tuple[TableIndex, ...]
+
+
+# By the pack's digest and the revision: the same for all tenants of a runtime.
+_made: MutableMapping[Runtime, dict[tuple[str, int], Made]] = weakref.WeakKeyDictionary()
+
+
+@asynccontextmanager
+async def made_by(pack: Pack, session: Session, *, revisions: bool = False, to: int | None = None) -> AsyncIterator[tuple[Transaction, str]]:
+    """A schema that the pack's script has made, or its revisions one by one (``to`` the last of them), in a transaction that is taken back."""
+    async with session.transaction(role="migrator", keep=False) as transaction:
+        namespace = f"{NAMESPACE_PREFIX}try_{uuid.uuid4().hex}"
+        await transaction.run(compose("registry.create_namespace", schema=identifier(namespace)))
+        shared = pack.manifest.shared_schemas
+        if revisions:
+            for revision in pack.revisions:
+                if to is None or revision.number <= to:
+                    await run_script(transaction, revision.sql, file=revision.file.name, namespace=namespace, fresh=False, shared=shared)
+        else:
+            await run_script(transaction, pack.schema_sql, file="schema_template.sql", namespace=namespace, fresh=True, shared=shared)
+        yield transaction, namespace
+
+
+async def look_at(transaction: Transaction, namespace: str) -> Made:
+    """What is in a schema."""
+    structure = await fingerprint(transaction.connection, namespace)
+    tables = await read_tables(transaction.connection, namespace)
+    return Made(structure, tables, tuple(await read_indexes(transaction, namespace)))
+
+
+async def made_at(runtime: Runtime, session: Session, pack: Pack, revision: int) -> Made:
+    """What the pack makes for tenants at a revision: its script at the head, and the revisions so far before it."""
+    known = _made.setdefault(runtime, {})
+    place = pack.digest, revision
+    if place not in known:
+        async with made_by(pack, session, revisions=revision != pack.head, to=revision) as (transaction, namespace):
+            known[place] = await look_at(transaction, namespace)
+    return known[place]
+
+
+def plain(structure: Mapping[str, str]) -> dict[tuple[str, str], str]:
+    """Definitions by kind and name of object, without what is no difference to those who use them: comments, a column's place.
+
+    Whether an object is in force is another question than what it is.
+    """
+    parts = {tuple(item.split(" ", 1)): definition for item, definition in structure.items() if not item.startswith("comment on ")}
+    return {(kind, name): _definition(kind, text) for (kind, name), text in parts.items()}
+
+
+_STATES = {"column": r"^\d+ ", "constraint": r" NOT VALID$", "index": r" invalid\b", "trigger": r"(?<=\)) [DRA]$"}
+
+
+def _definition(kind: str, text: str) -> str:
+    return re.sub(_STATES[kind], "", text) if kind in _STATES else text
+
+
+def unlike(left: Mapping[str, str], right: Mapping[str, str]) -> list[str]:
+    """Objects that are in one of two structures only, or not the same in both; those of a table that is missing go with it."""
+    ours, theirs = plain(left), plain(right)
+    alone = {name for kind, name in ours.keys() ^ theirs.keys() if kind == "table"}
+    differing = {key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key)}
+    return sorted(
+        f"{kind} {name}"
+        for kind, name in differing
+        if kind == "table" or not belongs(name, ours.get((kind, name), theirs.get((kind, name), "")), alone)
+    )
+
+
+def belongs(name: str, definition: str, tables: set[str]) -> bool:
+    """Whether an object goes with one of these tables: then it need not be listed beside it."""
+    return any(name.startswith(f"{table}.") or f"{PLACE}.{table} " in definition or f"owned by {table}." in definition for table in tables)

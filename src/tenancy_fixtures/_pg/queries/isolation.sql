@@ -1,0 +1,89 @@
+-- What in a tenant's schema is somebody else's, or leads to somebody else.
+
+-- name: strange_owners
+-- Objects that do not belong to the role that owns the schema, or that makes schemas here.
+WITH home AS (
+    SELECT n.oid, n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+), expected AS (
+    SELECT coalesce((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = %(migrator)s), home.nspowner) AS role FROM home
+), object (description, owner) AS (
+    SELECT 'schema ' || %(namespace)s, h.nspowner FROM home AS h
+    UNION ALL
+    SELECT CASE c.relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table ' ELSE 'table ' END
+        || c.relname, c.relowner
+    FROM pg_catalog.pg_class AS c JOIN home AS h ON h.oid = c.relnamespace
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+    UNION ALL
+    SELECT 'function ' || p.proname, p.proowner FROM pg_catalog.pg_proc AS p JOIN home AS h ON h.oid = p.pronamespace
+    -- A range type's constructors belong to whoever made the server.
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
+    UNION ALL
+    SELECT 'type ' || t.typname, t.typowner
+    FROM pg_catalog.pg_type AS t JOIN home AS h ON h.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid
+    WHERE t.typtype IN ('d', 'e', 'r') OR (t.typtype = 'c' AND c.relkind = 'c')
+)
+SELECT o.description AS object, pg_catalog.pg_get_userbyid(o.owner) AS owner
+FROM object AS o, expected AS e
+WHERE o.owner <> e.role
+ORDER BY 1
+
+-- name: strange_grants
+-- Rights of roles that are none of the installation's. Everybody may execute functions and use types unless that is taken away.
+WITH home AS (
+    SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+), object (description, owner, acl, usual) AS (
+    SELECT 'schema ' || h.nspname, h.nspowner, h.nspacl, '' FROM home AS h
+    UNION ALL
+    SELECT 'relation ' || c.relname, c.relowner, c.relacl, '' FROM pg_catalog.pg_class AS c JOIN home AS h ON h.oid = c.relnamespace
+    UNION ALL
+    SELECT 'column ' || c.relname || '.' || a.attname, c.relowner, a.attacl, ''
+    FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_class AS c ON c.oid = a.attrelid JOIN home AS h ON h.oid = c.relnamespace
+    UNION ALL
+    SELECT 'function ' || p.proname, p.proowner, p.proacl, 'EXECUTE' FROM pg_catalog.pg_proc AS p JOIN home AS h ON h.oid = p.pronamespace
+    UNION ALL
+    SELECT 'type ' || t.typname, t.typowner, t.typacl, 'USAGE' FROM pg_catalog.pg_type AS t JOIN home AS h ON h.oid = t.typnamespace
+)
+SELECT o.description AS object, CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_catalog.pg_get_userbyid(g.grantee) END AS grantee,
+    g.grantee = 0 AS everybody, pg_catalog.string_agg(DISTINCT g.privilege_type, ', ' ORDER BY g.privilege_type) AS rights
+FROM object AS o CROSS JOIN LATERAL pg_catalog.aclexplode(o.acl) AS g
+WHERE g.grantee <> o.owner
+  AND CASE WHEN g.grantee = 0 THEN g.privilege_type <> o.usual
+      ELSE %(separate)s AND pg_catalog.pg_get_userbyid(g.grantee) <> ALL (%(known)s::text[]) END
+GROUP BY o.description, g.grantee
+ORDER BY 1, 2
+
+-- name: other_tenants
+-- The schemas of the other tenants.
+SELECT tenant_id, namespace::text AS namespace, uid FROM tenancy.tenants WHERE uid <> %(uid)s ORDER BY tenant_id
+
+-- name: whose_schema
+-- What the schema says of itself: the comment that it was made with names its tenant.
+SELECT pg_catalog.obj_description(n.oid, 'pg_namespace') AS comment FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+
+-- name: bodies
+-- Functions whose text, which PostgreSQL does not keep account of, names the schema of another tenant.
+SELECT p.proname::text AS name, t.tenant_id
+FROM pg_catalog.pg_proc AS p
+JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
+JOIN tenancy.tenants AS t ON t.uid <> %(uid)s AND pg_catalog.strpos(p.prosrc, t.namespace || '.') > 0
+WHERE n.nspname = %(namespace)s
+ORDER BY 1, 2
+
+-- name: tenants_in_column
+-- Rows that say themselves whose they are: of another tenant, by its id or its uid.
+SELECT t.tenant_id, v.rows
+FROM (SELECT {column}::text AS value, count(*) AS rows FROM {table} WHERE {column} IS NOT NULL GROUP BY 1) AS v
+JOIN tenancy.tenants AS t ON t.uid <> {uid} AND v.value IN (t.tenant_id, t.uid::text)
+ORDER BY 1
+
+-- name: missing_grants
+-- Tables of the migrator's own that loader or application cannot use in all the ways that they are given.
+SELECT c.relname::text AS name
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+WHERE n.nspname = %(namespace)s AND c.relkind IN ('r', 'p') AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
+  AND (SELECT count(*) FROM pg_catalog.unnest(ARRAY[%(loader)s, %(app)s]::text[]) AS who (role), pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS what (kind)
+       WHERE pg_catalog.has_schema_privilege(who.role::name, n.oid, 'USAGE') AND pg_catalog.has_table_privilege(who.role::name, c.oid, what.kind)) < 8
+ORDER BY 1
+
+-- name: grant_table
+GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {loader}, {app}
