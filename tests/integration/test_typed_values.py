@@ -292,5 +292,18 @@ def test_lists_that_no_array_is():
     ],
 )
 def test_arrays_of_json(declared, texts, expected):
-    element = ELEMENTS.get(declared, declared[:-2])
-    assert cast(f"_{element}", declared, category="A", element=element).read(pl.Series(texts), json=True).to_list() == expected
+    element, values = ELEMENTS.get(declared, declared[:-2]), pl.Series(texts)
+    assert cast(f"_{element}", declared, category="A", element=element).read(values, json=True).to_list() == expected
+    assert values.to_list() == texts, "who compares what came with what was made of it must find the difference"
+
+
+@pytest.mark.parametrize("json", [False, True])
+@pytest.mark.parametrize(
+    "name", ["int2", "int4", "int8", "numeric", "float4", "float8", "bool", "text", "bpchar", "date", "time", "timestamptz", "uuid", "jsonb"]
+)
+def test_a_cast_leaves_its_values_alone(name, json):
+    texts = ["1", " 1 ", "1e400", "1e-400", "85.0", "x", "[1]", '["x"]', "2020-02-30", "2020-01-01", "{}", "\\x00", "true", "", None]
+    for made in (cast(name, name), cast(f"_{name}", f"{name}[]", category="A", element=name)):
+        values = pl.Series(texts)
+        made.read(values, json=json)
+        assert values.to_list() == texts

@@ -128,6 +128,11 @@ def test_utf8_that_is_damaged_is_not_taken_for_another(source, good):
     assert read(source(b"title,artist\n" + "é,ü\n".encode() * good + b"a,b\xff\n")) == ([("é", "ü")] * good, [])
 
 
+def test_a_letter_in_utf8_weighs_as_much_as_a_byte_that_is_none(source):
+    """No guess would read both; the one that is not UTF-8 is named, and the other is stored as it is."""
+    assert read(source("title,artist\nRené,x\n".encode() + "Chloë,y\n".encode("cp1252"))) == ([("René", "x")], [])
+
+
 def test_text_that_was_read_wrongly_before_is_no_proof_of_utf8(source):
     """Replacement characters are UTF-8; the file around them may still be of another encoding, as one of the real ones is."""
     content = "title,artist\n" + "Beyonc\ufffd\ufffd,x\n" * 20

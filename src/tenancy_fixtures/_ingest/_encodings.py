@@ -29,6 +29,7 @@ _ENOUGH = 24 * 1024
 _ISOLATED = 0.4
 _IMPLAUSIBLE = 0.06
 _WESTERN = ("cp1252", "cp1250", "cp850", "mac_roman", "cp437", "iso8859-2")
+_LATIN_END = "\u0250"
 # Of encodings that read a text alike, the one that is met most.
 _COMMON = (
     "cp1252",
@@ -132,8 +133,10 @@ def _is_utf8(sample: bytes) -> bool:
 def _was_utf8(sample: bytes) -> bool:
     text = codecs.getincrementaldecoder("utf-8")("surrogateescape").decode(sample)
     bad = sum("\udc80" <= char <= "\udcff" for char in text)
-    good = sum(char > "\x7f" and char != "\ufffd" for char in text) - bad
-    return good > 2 * bad
+    good = [char for char in text if char > "\x7f" and char != "\ufffd" and not "\udc80" <= char <= "\udcff"]
+    # Two bytes that make a Latin letter in UTF-8 hardly stand beside each other in any other encoding's text.
+    latin = sum(char < _LATIN_END and char.isalpha() for char in good)
+    return len(good) > 2 * bad or latin >= bad
 
 
 def _telling(lines: Iterable[bytes]) -> Iterable[bytes]:

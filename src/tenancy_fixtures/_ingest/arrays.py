@@ -27,7 +27,8 @@ def from_json(element: Convert) -> Convert:
         if not lists.any():
             return text
         found = [_literal(item, element) for item in text.filter(lists).to_list()]
-        return text.scatter(lists.arg_true(), pl.Series(found, dtype=pl.String))
+        # A copy: scatter writes into the values that it is called on, and who compares would see no difference.
+        return text.clone().scatter(lists.arg_true(), pl.Series(found, dtype=pl.String))
 
     return convert
 
