@@ -43,7 +43,7 @@ class DataLoader(BaseFixture):
     the caller's (a file, a folder, a glob, an archive, a URL, ``-`` for standard input) in the place of the pack's. ``on_error`` is ``"fail"`` or ``"reject"``, and
     ``max_errors`` (records) and ``max_share`` (of all records, 0 to 1) bound what is left out with ``reject``; each dataset's
     own rule where they are not given. ``rejects_to`` names a file for all bad records, as NDJSON. What the ledger knows
-    already is not read again.
+    already is not read again, unless ``again`` says so: rows that were changed or removed since come back.
     """
 
     name: ClassVar[str] = "data"
@@ -59,6 +59,7 @@ class DataLoader(BaseFixture):
         max_errors: int | None = None,
         max_share: float | None = None,
         rejects_to: str | Path | None = None,
+        again: bool = False,
     ) -> None:
         if on_error not in (None, "fail", "reject"):
             raise ConfigurationError(f"on_error cannot be {on_error!r}", hint="It is fail or reject.")
@@ -69,6 +70,7 @@ class DataLoader(BaseFixture):
         self.on_error = on_error
         self.max_errors = max_errors
         self.max_share = max_share
+        self.again = again
         self.rejects_to = None if rejects_to is None else Path(rejects_to)
         Budget(reject=True, max_errors=max_errors, max_share=max_share)  # says at once what is wrong with them
 
@@ -77,7 +79,7 @@ class DataLoader(BaseFixture):
         """What was asked for: an idempotency key stands for these."""
         sources = {name: str(path) for name, path in self.sources.items()}
         budget = {"on_error": self.on_error, "max_errors": self.max_errors, "max_share": self.max_share}
-        return {"datasets": self.datasets, "sources": sources, **budget}
+        return {"datasets": self.datasets, "sources": sources, "again": self.again, **budget}
 
     async def validate(self, context: FixtureContext) -> ValidationReport:
         """See that the tenant has the tables and columns that the datasets fill."""
@@ -156,7 +158,7 @@ class DataLoader(BaseFixture):
         for item in sorted(wanted, key=lambda item: max(position.get(target.table, 0) for target in item.dataset.targets)):
             dataset = item.dataset
             tally = RejectTally(dataset.name, keep_all=self.rejects_to is not None)
-            load = DatasetLoad(context, dataset, tables, item.place, self._budget(dataset), tally, item.hooks)
+            load = DatasetLoad(context, dataset, tables, item.place, self._budget(dataset), tally, item.hooks, again=self.again)
             groups.setdefault(_circle_of(dataset, circle), []).append(load)
         return list(groups.values())
 

@@ -48,6 +48,8 @@ class DatasetLoad:
         budget: Budget,
         tally: RejectTally,
         hooks: Hooks | None = None,
+        *,
+        again: bool = False,
     ) -> None:
         self.dataset = dataset
         self.budget = budget
@@ -57,6 +59,7 @@ class DatasetLoad:
         self.tally = tally
         self.writers: list[TableWriter] = []
         self.stats: Sequence[WriteStats] = ()
+        self._again = again
         self._context = context
         self._place = place
         self._hooks = hooks
@@ -83,7 +86,7 @@ class DatasetLoad:
         )
         values = {"uid": self._context.existing.uid, "dataset": self.dataset.name}
         entry = await self._context.transaction.one("registry.ledger_entry", **values)
-        if entry is not None and entry["digest"] == digest:
+        if entry is not None and entry["digest"] == digest and not self._again:
             known = dataset_report(entry["report"])
             # What was loaded without its bad records is not what a load that allows none asks for.
             if self.budget.allows(known.rejects, known.read):

@@ -54,8 +54,9 @@ class DomainLoader(DataLoader):
         max_errors: int | None = None,
         max_share: float | None = None,
         rejects_to: str | Path | None = None,
+        again: bool = False,
     ) -> None:
-        super().__init__(on_error=on_error, max_errors=max_errors, max_share=max_share, rejects_to=rejects_to)
+        super().__init__(on_error=on_error, max_errors=max_errors, max_share=max_share, rejects_to=rejects_to, again=again)
         named = [paths] if isinstance(paths, (str, Path)) else paths
         self.paths = None if named is None else tuple(as_path(path) for path in named)
         self.given = dict(given or {})

@@ -342,6 +342,10 @@ class StatementRefused(DatabaseError, Terminal):
     """The server refused a statement for a reason that trying again does not change."""
 
 
+class RowsInUse(StatementRefused):
+    """Rows cannot be removed, since rows of others refer to them."""
+
+
 class ServerError(TenancyError):
     """The embedded PostgreSQL cannot be used."""
 

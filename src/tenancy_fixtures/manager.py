@@ -110,6 +110,7 @@ class FixtureManager:
         max_errors: int | None = None,
         max_share: float | None = None,
         rejects_to: str | Path | None = None,
+        again: bool = False,
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> RunReport:
@@ -119,14 +120,14 @@ class FixtureManager:
         files of the caller's (a file, a folder, a glob, an archive, a URL, ``-`` for standard input) in the place of the pack's. ``on_error`` is ``"fail"`` or
         ``"reject"``, which leaves bad records out: at most ``max_errors`` of them, and at most ``max_share`` (0 to 1) of all;
         the dataset's own rule where they are not given. ``rejects_to`` names a file that lists every bad record as NDJSON,
-        whether the load succeeds or not.
+        whether the load succeeds or not. ``again`` loads what is known as well: rows that were changed or removed since come back.
 
         :raises TenantNotFound: nobody has the name.
         :raises DataRejected: records broke the rules; ``rejects`` lists them, nothing was kept.
         :raises SourceError: a file is missing or cannot be read as what it should be.
         """
         budget: dict[str, Any] = {"on_error": on_error, "max_errors": max_errors, "max_share": max_share}
-        loader = DataLoader(datasets, sources=sources, rejects_to=rejects_to, **budget)
+        loader = DataLoader(datasets, sources=sources, rejects_to=rejects_to, again=again, **budget)
         return await self.apply(loader, tenant_id=tenant_id, operation="load_fixtures", dry_run=dry_run, idempotency_key=idempotency_key)
 
     async def apply(

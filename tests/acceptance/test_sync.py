@@ -74,9 +74,39 @@ async def test_a_row_that_others_refer_to_stays_and_the_load_fails(manager: Fixt
     await manager.load_fixtures("acme")
     state.run("INSERT INTO t_acme.stations VALUES (1, 'pop')")
     release(pack, rock="Rock")
-    with failing(state, errors.StatementRefused) as found:
+    with failing(state, errors.RowsInUse) as found:
         await manager.load_fixtures("acme")
-    assert "rows of other tables refer to them" in found[0].message
+    assert '1 row of "t_acme"."stations" refers to them' in found[0].message
+
+
+@pytest.mark.parametrize("action", ["CASCADE", "SET NULL", "NO ACTION DEFERRABLE INITIALLY DEFERRED"])
+async def test_nothing_of_others_is_removed_or_changed_along(manager: FixtureManager, pack: Pack, state: State, action: str):
+    state.run(
+        "CREATE TABLE t_acme.fans (fan integer PRIMARY KEY, genre text)",
+        "GRANT SELECT ON t_acme.fans TO PUBLIC",
+        f"ALTER TABLE t_acme.fans ADD FOREIGN KEY (genre) REFERENCES t_acme.genres ON DELETE {action}",
+    )
+    release(pack, rock="Rock", pop="Pop", jazz="Jazz")
+    await manager.load_fixtures("acme")
+    state.run("INSERT INTO t_acme.fans VALUES (1, 'pop'), (2, 'pop')")
+    release(pack, rock="Rock", jazz="Jazz")
+    with failing(state, errors.RowsInUse) as found:
+        await manager.load_fixtures("acme")
+    assert (found[0].facts["count"], state.value("SELECT count(*) FROM t_acme.fans WHERE genre = 'pop'")) == (2, 2)
+    release(pack, rock="Rock", pop="Pop")
+    assert [table.deleted for table in (await manager.load_fixtures("acme")).dataset("genres").tables] == [1]
+
+
+async def test_rows_that_refer_to_each_other_go_together(manager: FixtureManager, pack: Pack, state: State):
+    state.run("ALTER TABLE t_acme.genres ADD parent text REFERENCES t_acme.genres ON DELETE CASCADE")
+    release(pack, rock="Rock", pop="Pop", punk="Punk")
+    await manager.load_fixtures("acme")
+    state.run("UPDATE t_acme.genres SET parent = 'rock' WHERE genre = 'punk'")
+    release(pack, pop="Pop", punk="Punk")
+    with failing(state, errors.RowsInUse):
+        await manager.load_fixtures("acme")
+    release(pack, pop="Pop")
+    assert [table.deleted for table in (await manager.load_fixtures("acme")).dataset("genres").tables] == [2]
 
 
 async def test_nothing_goes_while_records_are_left_out(manager: FixtureManager, pack: Pack, state: State):
@@ -109,3 +139,13 @@ async def test_without_sync_nothing_is_remembered_or_removed(settings: Settings,
         await manager.load_fixtures("acme")
     assert genres(state) == {"rock": "Rock", "pop": "Pop"}
     assert state.value("SELECT count(*) FROM tenancy.loaded_keys") == 0
+
+
+async def test_content_that_is_known_is_loaded_again_on_request(manager: FixtureManager, pack: Pack, state: State):
+    release(pack, rock="Rock", pop="Pop")
+    await manager.load_fixtures("acme")
+    state.run("DELETE FROM t_acme.genres WHERE genre = 'pop'", "UPDATE t_acme.genres SET title = 'x'")
+    assert (await manager.load_fixtures("acme")).written == 0
+    report = await manager.load_fixtures("acme", again=True)
+    assert [(table.inserted, table.updated) for table in report.dataset("genres").tables] == [(1, 1)]
+    assert genres(state) == {"rock": "Rock", "pop": "Pop"}

@@ -180,4 +180,13 @@ async def check_counts(look: Look) -> None:
         if lost:
             look.found(Finding("missing", "warning", table.name, f"lacks rows that the dataset {dataset.name} has put there", lost), checks=0)
         elif rows < stored:
-            look.found(Finding("count", "warning", table.name, f"holds {rows} rows, and {stored} were loaded into it", stored - rows), checks=0)
+            look.found(
+                Finding(
+                    "count",
+                    "warning",
+                    table.name,
+                    f"holds {rows} rows, and {stored} were loaded into it: `tenancy load --again` brings back what is missing",
+                    stored - rows,
+                ),
+                checks=0,
+            )

@@ -48,7 +48,10 @@ _MEANINGS: Final = {
 _KINDS: Final[tuple[tuple[tuple[type, ...], ExitCode], ...]] = (
     ((errors.InvalidTenantId,), ExitCode.USAGE),
     ((errors.TenantNotFound, errors.DatasetNotFound), ExitCode.NOT_FOUND),
-    ((errors.TenantExists, errors.TenantInUse, errors.IdempotencyConflict, errors.AliasConflict, errors.OutputExists), ExitCode.CONFLICT),
+    (
+        (errors.TenantExists, errors.TenantInUse, errors.IdempotencyConflict, errors.AliasConflict, errors.OutputExists, errors.RowsInUse),
+        ExitCode.CONFLICT,
+    ),
     ((errors.PackError, errors.SourceError, errors.DataRejected), ExitCode.BAD_INPUT),
     ((errors.Transient,), ExitCode.TRY_AGAIN),
     ((errors.ConfigurationError, errors.PermissionDenied, errors.ServerError), ExitCode.CONFIGURATION),

@@ -65,13 +65,16 @@ def load(
     rejects: Annotated[
         Optional[Path], typer.Option(metavar="FILE", help="Write every bad record to this file, as NDJSON: where it is and what is wrong with it.")
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Load content that is known, too: rows that were changed or removed since come back.")
+    ] = False,
     phases: Annotated[bool, typer.Option("--phases", help="Show what took how long. A long load shows it anyway, and --json always has it.")] = False,
     dry_run: DryRun = False,
     idempotency_key: IdempotencyKey = None,
     pack: PackOption = None,
     as_json: AsJson = False,
 ) -> None:
-    """Load datasets into a tenant, all in one transaction. Content that is there already is no work."""
+    """Load datasets into a tenant, all in one transaction. Content that was loaded before is no work, unless --again is given."""
     from ..utils import TenantUtils
 
     TenantUtils.check_id(tenant)
@@ -83,6 +86,7 @@ def load(
         "max_errors": max_errors,
         "max_share": max_share,
         "rejects_to": rejects,
+        "again": again,
     }
     chosen = {"paths": file, "given": pairs(given or [], "--given")} if file else {"datasets": datasets or None, "sources": sources}
     settings = settings_for(context, pack)
