@@ -211,8 +211,11 @@ class DatasetLoad:
 
     # --- what became of it ----------------------------------------------------------------------------------------------
 
-    def rejection(self, refusals: Sequence[DataRejected]) -> DataRejected:
-        """The error for the records that broke the rules; ``refusals`` are what the database said of some of them."""
+    def rejection(self, refusals: Sequence[DataRejected], *, more: bool = False) -> DataRejected:
+        """The error for the records that broke the rules; ``refusals`` are what the database said of some of them.
+
+        ``more`` says that there may be more of them than were found.
+        """
         tally, first = self.tally, next(iter(self.tally.listed), None)
         if len(refusals) == 1 and tally.rejected == len(tally.refused) and not self.budget.reject:
             # It names the constraint as well.
@@ -222,8 +225,10 @@ class DatasetLoad:
             return refusals[0]
         column = f", column {first.column}" if first and first.column else ""
         place = f"; the first: {first.source}, record {first.record}{column}: {first.message}" if first else ""
-        message = f"{tally.rejected} of {tally.read} records of {self.dataset.name} broke the rules{self.budget.words}{place}"
-        hint = tally.hint or self.budget.hint
+        message = (
+            f"{'at least ' if more else ''}{tally.rejected} of {tally.read} records of {self.dataset.name} broke the rules{self.budget.words}{place}"
+        )
+        hint = tally.hint or ("Mend the records, and load again: there may be more." if more else self.budget.hint)
         return DataRejected(
             message,
             rejects=tally.listed,

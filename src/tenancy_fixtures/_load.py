@@ -67,7 +67,7 @@ async def _succeeds(context: FixtureContext, loads: Sequence[DatasetLoad], refus
         refusals.append(error)
         load = next(load for load in loads if load.dataset.name == error.dataset)
         if not _leave_out(load, error, len(refusals)):
-            raise load.rejection(refusals) from None
+            raise load.rejection(refusals, more=True) from None
         return False
     return True
 

@@ -88,12 +88,19 @@ class TestDocuments:
             read(text, "a")
 
     def test_bytes_that_are_no_text(self, read):
-        """A record with such bytes in a field that is wanted is a reject, wherever a piece of the file ends; outside of texts they are an error."""
-        content = b'[{"a": "\xc3\xa9", "b": 1}, {"a": "x\xff\xfe", "b": 2}, {"a": "\xc3", "b": 3}, {"a": "y", "z": "\xff", "b": 4}]'
+        """A record with such bytes is a reject, wherever a piece of the file ends; outside of texts they are an error."""
+        records = [
+            b'{"a": "\xc3\xa9", "b": 1, "z": 0}',
+            b'{"a": "x\xff\xfe"}',
+            b'{"a": "\xc3"}',
+            b'{"a": "y", "z": "\xff"}',
+            b'{"a": "y", "\xff": 1}',
+        ]
+        content = b"[" + b", ".join(records) + b', {"a": "y", "b": 4}]'
         for block in (3, 17, 1 << 20):
             rows, rejects = read(content, "a", "b", block=block)
-            assert rows == {1: {"a": "é", "b": "1", "z": None}, 4: {"a": "y", "b": "4", "z": None}}
-            assert rejects == {2: ("encoding", 1), 3: ("encoding", 1)}
+            assert rows == {1: {"a": "é", "b": "1", "z": None}, 6: {"a": "y", "b": "4", "z": None}}
+            assert rejects == dict.fromkeys(range(2, 6), ("encoding", 1))
         with pytest.raises((SourceMalformed, SourceUndecodable)):
             read(b'[{"a": "x"}, \xff {"a": "y"}]', "a")
 
@@ -211,6 +218,12 @@ class TestHeader:
 
 
 class TestNdjson:
+    @pytest.mark.parametrize("word", ["NaN", "Infinity", "-Infinity"])
+    def test_words_that_are_no_json_are_seen_in_elements_that_nobody_wants(self, read, word):
+        text = '{"id": 1, "a": [1.5, 2.5]}\n' * 50 + f'{{"id": 0, "a": [1.5, {word}]}}\n'
+        rows, rejects = read(text, "id", "a.0", fields={"id": Field("integer"), "a.0": Field("real")}, format="ndjson")
+        assert (len(rows), rejects) == (50, {51: ("json", 51)})
+
     def test_a_bad_line_is_a_reject_and_the_others_go_on(self, read):
         text = '{"a": 1}\n\n{"a": 2,}\nx\n  {"a": 3}  \r\n[1]\n{"a": 4}{"a": 5}\n{"a": 6}'
         rows, rejects = read(text, "a", format="ndjson")

@@ -43,7 +43,7 @@ class JsonReader:
         self._fault = sign_of_fault()
         self._around = self._look_around()
         with self._parts(FRAME_BYTES) as parts:
-            first = list(islice(_found(parts, 1), _FIRST))
+            first = list(islice(_found(parts, 1, self._fault), _FIRST))
         if not first:
             raise SourceEmpty(f"{source.name} holds no record", source=source.name, hint="It needs at least one object.")
         self.header = header_of(first, fields)
@@ -51,7 +51,7 @@ class JsonReader:
         self._fast = FastParser(fields, self.header, first)
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
-        """The records. One that holds bytes that are not UTF-8 where the mapping looks is a reject.
+        """The records. One that holds bytes that are not UTF-8 is a reject.
 
         :raises SourceMalformed: the text is no JSON, with line and column; or a record exceeds 64 MB.
         :raises SourceUndecodable: bytes that are not text in an encoding other than UTF-8, or around the records.
@@ -84,7 +84,7 @@ class JsonReader:
         frame = self._fast.frame(b"\n".join(objects), [part.line for part in parts], number, read) if objects else None
         if frame is not None:
             return frame
-        records = list(_found(parts, number))
+        records = list(_found(parts, number, None if fast else self._fault))
         if objects:
             self._fast.observe(records)
         return maker.frame(records, read)
@@ -130,9 +130,16 @@ class JsonReader:
         return line, len(tail.decode("utf-8", "ignore")) + 1
 
 
-def _found(parts: Sequence[Part] | Iterator[Part], number: int) -> Iterator[Found]:
+def _found(parts: Sequence[Part] | Iterator[Part], number: int, fault: str | None = None) -> Iterator[Found]:
+    """The records of some parts, from record ``number`` on; where ``fault`` is given, one that holds it is no text."""
+    sign = None if fault is None else fault.encode()
     for part in parts:
-        for record in records_in(Located(value_of(part), part.outer, part.position), part.steps):
+        value = value_of(part)
+        if sign is not None and not part.steps and part.data is not None and sign in part.data:
+            yield Found(number, part.line, fault=("encoding", "expected text in UTF-8"))
+            number += 1
+            continue
+        for record in records_in(Located(value, part.outer, part.position), part.steps):
             yield Found(number, part.line, *record)
             number += 1
 

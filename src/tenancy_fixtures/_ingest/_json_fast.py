@@ -70,6 +70,8 @@ class FastParser:
         self._seen: dict[str, set[type]] = {name: set() for name in fields}
         self._fractions: set[str] = set()
         self._others = False
+        # Elements of arrays that no path leads to are parsed, and looked at by nobody.
+        self._in_arrays = any(key.isdecimal() for path in self._paths.values() for key in path.keys)
         self._failures = 0
         self._schema: pa.Schema | None = None
         self._values: dict[str, pl.Expr] = {}
@@ -173,7 +175,9 @@ class FastParser:
         if _holds(data, r"\\u0000"):
             return False
         # Fields that nobody wants may hold anything.
-        return not self._others or not (_holds(data, _WORDS) or _may_be_deep(data))
+        if (self._others or self._in_arrays) and _holds(data, _WORDS):
+            return False
+        return not self._others or not _may_be_deep(data)
 
     def _type(self, name: str) -> pa.DataType | None:
         """The type to parse a field as; ``None`` where its values are of several kinds, or nested."""

@@ -28,13 +28,13 @@ _HALVING_LIMIT = 1000
 
 
 async def cast_stage(target: Target, stage: sql.Identifier) -> None:
-    """Turn the text columns of a staging table into the target's types, all at once.
+    """Turn columns of a staging table that the server casts into the target's types, all at once.
 
-    :raises DataRejected: texts that are not of the type, with the records that hold them.
+    :raises DataRejected: values that are not of the type, with the records that hold them.
     """
-    if not target.text_columns:
+    if not target.cast_in_stage:
         return
-    types = await target.rows("column_types", {"table": target.regclass, "columns": sorted(target.text_columns)})
+    types = await target.rows("column_types", {"table": target.regclass, "columns": sorted(target.cast_in_stage)})
     actions = [
         sql.SQL("ALTER COLUMN {0} TYPE {1} USING CAST({0} AS {2})").format(column(item["column"]), trusted(item["declared"]), trusted(item["bare"]))
         for item in types
@@ -46,7 +46,7 @@ async def cast_stage(target: Target, stage: sql.Identifier) -> None:
         named = await _name_records(target, stage, types)
         if named is None and not isinstance(error, (psycopg.DataError, psycopg.IntegrityError)):
             # Its message may hold the text.
-            named = _rejects.rejected(target, "type", sorted(target.text_columns), [], 0)
+            named = _rejects.rejected(target, "type", sorted(target.cast_in_stage), [], 0)
         raise (named or error) from None
 
 

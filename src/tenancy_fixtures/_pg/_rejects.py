@@ -166,8 +166,18 @@ async def _check(target: Target, name: str, rows: Rows) -> DataRejected | None:
     if not constraint:
         return None
     expression = trusted(constraint["expression"])
-    found = await target.row("check_violations", rows=rows.relation, record=rows.record_column, expression=expression, limit=LIMIT)
+    whole = await _with_generated(target, rows.relation)
+    found = await target.row("check_violations", rows=whole, record=rows.record_column, expression=expression, limit=LIMIT)
     return _named(target, "check", [], found, rows, name)
+
+
+async def _with_generated(target: Target, relation: sql.Composable) -> sql.Composable:
+    """A FROM item: the rows with the columns that PostgreSQL makes of others, which a staging table lacks."""
+    generated = await target.rows("generated_columns", {"table": target.regclass})
+    if not generated:
+        return relation
+    more = sql.SQL(", ").join(sql.SQL("({}) AS {}").format(trusted(item["expression"]), column(item["column"])) for item in generated)
+    return sql.SQL("(SELECT r.*, {} FROM {} AS r)").format(more, relation)
 
 
 def _named(target: Target, rule: str, columns: Sequence[str], found: dict[str, Any], rows: Rows, constraint: str | None) -> DataRejected | None:

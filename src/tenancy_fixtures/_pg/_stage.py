@@ -13,7 +13,7 @@ from ..exceptions import RowsLost
 from . import _rejects
 from ._casts import cast_stage
 from ._distinct import DistinctKeys
-from ._target import column, differing, equal, listed
+from ._target import column, differing, equal, listed, trusted
 from ._write import Outcome, move_sequences
 from .sql import identifier
 
@@ -63,12 +63,22 @@ class StagedWay:
         target = self.target
         if not target.table.row_security and self._bare is None:
             await target.run("lock_writers", table=target.name)
-        columns = [sql.SQL("NULL::text AS {}").format(column(name)) if name in target.text_columns else column(name) for name in target.columns]
+        columns = await self._columns()
         record = column(target.record)
         await target.run("make_stage", stage=self.relation, columns=sql.SQL(", ").join(columns), record=record, table=target.name)
         await target.run("share_stage", stage=self.relation)
         collations = await target.row("has_deterministic_key", {"table": target.regclass, "key": list(target.key)})
         self._keys = DistinctKeys(target, deterministic=collations["deterministic"])
+
+    async def _columns(self) -> list[sql.Composable]:
+        """The target's columns; texts as such, and domains as what they are made of."""
+        target = self.target
+        types = dict.fromkeys(target.text_columns, "text")
+        domains = [name for name in target.cast_in_stage if name not in types]
+        if domains:
+            found = await target.rows("column_types", {"table": target.regclass, "columns": domains})
+            types.update({item["column"]: item["bare"] for item in found})
+        return [sql.SQL("NULL::{} AS {}").format(trusted(types[name]), column(name)) if name in types else column(name) for name in target.columns]
 
     def key_hashes(self, frame: pa.Table) -> Any:
         """Hashes by which keys that came twice show."""

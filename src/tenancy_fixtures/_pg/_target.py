@@ -82,6 +82,11 @@ class Target:
         return tuple(column for column in found if column is not None)
 
     @cached_property
+    def cast_in_stage(self) -> tuple[str, ...]:
+        """Columns that the server casts when all rows are staged: texts, and domains, whose constraints would stop a COPY at the first row."""
+        return tuple(column.name for column in self.written if column.name in self.text_columns or column.type.domain)
+
+    @cached_property
     def name(self) -> sql.Identifier:
         """The table, qualified."""
         return identifier(self.table.schema, self.table.name)

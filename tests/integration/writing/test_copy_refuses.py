@@ -250,3 +250,28 @@ async def test_a_cancelled_write_leaves_a_connection_that_can_roll_back(scope, m
         assert connection.info.transaction_status in (psycopg.pq.TransactionStatus.INERROR, psycopg.pq.TransactionStatus.INTRANS)
         await connection.rollback()
         assert await fetch(connection, "SELECT count(*) FROM pg_namespace WHERE nspname = 'tf_copy'") == [(0,)]
+
+
+async def test_all_records_that_a_domain_refuses_are_named(connection, load, fetch, frame):
+    """Also of a type that travels binary: a COPY into the domain would end at the first."""
+    await connection.execute("CREATE DOMAIN tf_copy.few AS int CHECK (VALUE < 100); CREATE TABLE tf_copy.counts (id int PRIMARY KEY, n tf_copy.few)")
+    rows = frame(id=list(range(300)), n=[500 if number < 250 else number - 250 for number in range(300)])
+    await connection.execute("SAVEPOINT whole")
+    with pytest.raises(DataRejected) as caught:
+        await load(connection, "counts", rows, late_indexes=False)
+    assert (caught.value.count, list(caught.value.ordinals)) == (250, list(range(1, 251)))
+    await connection.execute("ROLLBACK TO whole")
+    assert (await load(connection, "counts", rows.slice(250), late_indexes=False)).inserted == 50
+    assert await fetch(connection, "SELECT max(n) FROM tf_copy.counts") == [(49,)]
+
+
+@pytest.mark.parametrize("filled", [False, True])
+async def test_a_check_of_a_generated_column_names_its_records(connection, load, frame, filled):
+    await connection.execute(
+        "CREATE TABLE tf_copy.loud (id int PRIMARY KEY, name text, up text GENERATED ALWAYS AS (upper(name)) STORED, CHECK (up <> 'X'))"
+    )
+    if filled:
+        await load(connection, "loud", frame(id=[9], name=["z"]), late_indexes=False)
+    with pytest.raises(DataRejected) as caught:
+        await load(connection, "loud", frame(id=[1, 2, 3, 4], name=["a", "x", "b", "X"]), late_indexes=False)
+    assert [(reject.record, reject.rule) for reject in caught.value.rejects] == [(2, "check"), (4, "check")]

@@ -276,6 +276,11 @@ FROM (
 ) AS found
 WHERE repetition > 1 AND record IS NOT NULL
 
+-- name: generated_columns
+SELECT a.attname::text AS column, pg_get_expr(d.adbin, d.adrelid) AS expression
+FROM pg_attribute AS a JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = %(table)s::regclass AND a.attgenerated <> ''
+
 -- name: check_violations
 SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records FROM {rows} AS r WHERE NOT ({expression})
 
@@ -295,7 +300,7 @@ WHERE {all_given} AND NOT EXISTS (SELECT FROM {target} AS p WHERE {matches_targe
 -- name: invalid_texts
 -- PostgreSQL 16 and later can say that a text is not of a type without failing.
 SELECT count(*) AS count, (array_agg({record} ORDER BY {record}))[1:{limit}] AS records
-FROM {stage} WHERE NOT pg_input_is_valid({column}, {type})
+FROM {stage} WHERE NOT pg_input_is_valid({column}::text, {type})
 
 -- name: record_bounds
 SELECT min({record}) AS first, max({record}) AS last FROM {stage}
