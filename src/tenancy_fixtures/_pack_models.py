@@ -207,8 +207,8 @@ class Source(Model):
         "auto", description="What the files are; by their names and contents where nothing is said."
     )
     records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`; `[]` opens an array.")
-    having: List[str] = Field(default_factory=list, description="JSON: records that lack a value there are not this dataset's.")
-    lacking: List[str] = Field(default_factory=list, description="JSON: records that have a value there are not this dataset's.")
+    having: List[str] = Field(default_factory=list, description="Names: records that lack a value there are not this dataset's.")
+    lacking: List[str] = Field(default_factory=list, description="Names: records that have a value there are not this dataset's.")
     encoding: Optional[str] = Field(None, description="As Python's codecs call it; found out where none is given.")
     delimiter: Optional[str] = Field(None, min_length=1, max_length=1, description="The sign between cells; found out where none is given.")
     quote: Optional[str] = Field(None, max_length=1, description='The sign around cells, empty where there is none; found out, and mostly `"`.')

@@ -98,7 +98,13 @@ def track_of(track: Object, album: Object | None) -> Object:
     credited = _credited(track)
     held = track.get("album") if isinstance(track.get("album"), dict) else album
     first = credited[0] if credited else {}
-    return {**track, "id": track_id(track), "artist": first.get("name"), "artist_id": id_of(first), "album": album_of(held, first) if held else None}
+    return {
+        **track,
+        "id": track_id(track),
+        "artist": first.get("name"),
+        "artist_id": id_of(first),
+        "album": album_of(held, first) if held and held.get("name") else None,
+    }
 
 
 def album_of(album: Object, otherwise: Object) -> Object:

@@ -1,9 +1,8 @@
-"""Documents that are filtered, or made into other records in Python, before a mapping sees them: a stream all the way."""
+"""Documents of which Python makes the records that a mapping sees: a stream all the way."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -22,15 +21,16 @@ if TYPE_CHECKING:
     from .readers import Field, Hooks, RawFrame
     from .sources import FileSource
 
-_FIRST = 1000  # records that tell which fields a source has
+_FIRST = 1000  # records, or documents, that tell which fields a source has
 _MOST = 16_384  # records of a frame: a small document may give many
+_PLAIN = frozenset({str, bool, Number, type(None)})
 
 
 class DocumentReader:
     """A source of documents; see :class:`.readers.Reader`.
 
-    Records that are only filtered keep their numbers in the source. Those that ``rewrite`` makes are counted as it makes them,
-    and have the line of their document. A source may turn out to hold none.
+    Records that ``rewrite`` makes are counted as it makes them, and have the line of their document. A source may turn out to
+    hold none.
     """
 
     def __init__(self, source: FileSource, declared: Source, fields: Mapping[str, Field], hooks: Hooks, kind: str) -> None:
@@ -40,54 +40,39 @@ class DocumentReader:
         self._having = [parse_path(name) for name in declared.having]
         self._lacking = [parse_path(name) for name in declared.lacking]
         self._plain = None if hooks.documents else _plain_reader(source, declared, {} if hooks.rewrite else fields, kind)
-        first = [record for record, _ in islice(((record, read) for record, read in self._records(FRAME_BYTES) if record), _FIRST)]
+        first = list(islice((record for record, _ in self._records(islice(self._documents(FRAME_BYTES), _FIRST))), _FIRST))
         self.header = header_of(first, fields)
         self.notes: tuple[str, ...] = () if hooks.rewrite else notes_of(source, first, fields)
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
-        """The records; raises as the reader of the format does, and what ``documents`` and ``rewrite`` raise."""
+        """The records; raises as the reader of the format does, and what ``documents`` raises."""
         maker = JsonFrames(self._source, self.header, self._fields)
         waiting: list[Found] = []
-        passed = done = read = 0
-        for record, read in self._records(block_bytes):
-            if record is None:
-                passed += 1
-            else:
-                waiting.append(record)
+        done = read = 0
+        for record, read in self._records(self._documents(block_bytes)):
+            waiting.append(record)
             if read - done >= block_bytes or len(waiting) >= _MOST:
-                yield replace(maker.frame(waiting, read - done), passed=passed)
-                waiting, passed, done = [], 0, read
-        yield replace(maker.frame(waiting, max(read - done, 0)), passed=passed)
+                yield maker.frame(waiting, read - done)
+                waiting, done = [], read
+        yield maker.frame(waiting, read - done)
 
-    def _records(self, block_bytes: int) -> Iterator[tuple[Found | None, int]]:
-        """The dataset's records; nothing in the place of one that is not the dataset's. Beside each the bytes read by then."""
-        number = 1
-        for document, read in self._documents(block_bytes):
-            if document.fault is None and document.value is not MISSING and not self._is_ours(document):
-                if not self._hooks.rewrite:
-                    yield None, read
-                continue
-            if self._hooks.rewrite is None:
-                yield document, read
-                continue
-            for record in self._rewritten(document):
-                yield replace(record, number=number), read
+    def _records(self, documents: Iterator[tuple[Found, int]]) -> Iterator[tuple[Found, int]]:
+        """The dataset's records, beside each the bytes that were read by then."""
+        rewrite, number = self._hooks.rewrite, 1
+        for document, read in documents:
+            if rewrite is None or not isinstance(document.value, dict):
+                yield Found(number, document.line, *document.at, document.fault), read
                 number += 1
-
-    def _rewritten(self, document: Found) -> Iterator[Found]:
-        assert self._hooks.rewrite is not None
-        if document.fault is not None or document.value is MISSING:
-            yield document
-            return
-        if not isinstance(document.value, dict):
-            yield document
-            return
-        try:
-            for value in self._hooks.rewrite(document.value):
-                yield Found(0, document.line, as_json(value))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # Where a list or a text stands in an object's place; the error would quote it.
-            yield Found(0, document.line, fault=("document", f"expected a document of the shape's structure ({type(error).__name__})"))
+            elif self._is_ours(document):
+                try:
+                    for value in rewrite(document.value):
+                        yield Found(number, document.line, as_json(value)), read
+                        number += 1
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    # Where a list or a text stands in an object's place; the error would quote it.
+                    reason = f"expected a document of the shape's structure ({type(error).__name__})"
+                    yield Found(number, document.line, fault=("document", reason)), read
+                    number += 1
 
     def _is_ours(self, document: Found) -> bool:
         there = all(path.find(document.at) not in _NOTHING for path in self._having)
@@ -122,12 +107,14 @@ def _plain_reader(source: FileSource, declared: Source, fields: Mapping[str, Fie
 
 def as_json(value: Any) -> Any:
     """A value of Python's as the readers of JSON give it: numbers as they are written, times in ISO 8601."""
-    if value is None or isinstance(value, (str, bool)):
+    if value.__class__ in _PLAIN:
         return value
     if isinstance(value, Mapping):
-        return {str(key): as_json(item) for key, item in value.items()}
+        return {str(key): item if item.__class__ in _PLAIN else as_json(item) for key, item in value.items()}
     if isinstance(value, (int, float)):
         return Number(repr(value))
+    if isinstance(value, str):
+        return str(value)
     if isinstance(value, Iterable):
-        return [as_json(item) for item in value]
+        return [item if item.__class__ in _PLAIN else as_json(item) for item in value]
     return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -29,8 +29,9 @@ if TYPE_CHECKING:
 _NUMBERS: Final = {"integer": pa.int64(), "real": pa.float32(), "number": pa.float64()}
 _UNSEEN: Final = {**_NUMBERS, "boolean": pa.bool_()}
 _DIGITS = re.compile(r"-?(?:0|[1-9][0-9]{0,17})", re.ASCII)
-# Words that pyarrow takes for numbers and JSON does not know; where no field is unknown they show as values.
-_WORDS: Final = r"NaN|Inf"
+# Words that pyarrow takes for numbers and JSON does not know, where a value may stand: ids of a large file hold them too. Where
+# no field is unknown and none is in an array they show as values.
+_WORDS: Final = r"[:\[,][ \t\r\n]*-?(?:NaN|Inf)"
 # pyarrow parses a slice of lines in so many pieces at once.
 _PIECES: Final = 2
 

@@ -315,5 +315,6 @@ def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]
 
 
 def read_names(dataset: Dataset) -> frozenset[str]:
-    """All names under which the dataset would find a column in a source."""
-    return frozenset(name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names)
+    """All names under which the dataset would find a column in a source, and those by which it knows its records."""
+    names = (name for target in dataset.targets for mapping in target.columns.values() for item in _inputs(mapping) for name in item.names)
+    return frozenset([*names, *dataset.source.having, *dataset.source.lacking])

@@ -109,10 +109,10 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
     :raises SourceError: the source cannot be read in that format.
     """
     kind = declared.format if declared.format != "auto" else detect(source)
-    if declared.having or declared.lacking or (hooks and (hooks.rewrite or hooks.documents)):
+    if hooks and (hooks.rewrite or hooks.documents):
         from ._documents import DocumentReader
 
-        return DocumentReader(source, declared, fields, hooks or Hooks(), kind)
+        return DocumentReader(source, declared, fields, hooks, kind)
     if kind in ("parquet", "arrow"):
         from ._columnar import ArrowReader, ParquetReader
 

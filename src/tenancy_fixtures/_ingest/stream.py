@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING
 
 import polars as pl
 
+from .._pack_models import Source
 from ..constants import FRAME_BYTES
 from ..exceptions import SourceError
 from .frames import Converter, Frame
 from .mapping import compile_dataset, fields_of, fitted
-from .readers import LineReader, open_reader
+from .readers import Field, LineReader, open_reader
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping, Sequence
@@ -67,7 +68,10 @@ class FrameStream:
         self._left_out = sorted(left_out)
         dataset = fitted(dataset, tables)
         self._given = hooks.given if hooks else {}
+        # Of documents that are rewritten it is the documents that are the dataset's or not.
+        self._filter = Source.model_validate({"path": ""}) if hooks and hooks.rewrite else dataset.source
         fields = {name: field for name, field in fields_of(dataset, tables).items() if name not in self._given}
+        fields.update({name: Field() for name in (*self._filter.having, *self._filter.lacking) if name not in fields})
         self._readers = [open_reader(source, dataset.source, fields, hooks) for source in self._sources]
         self.headers: dict[str, Header] = {source.name: (*reader.header, *self._given) for source, reader in zip(self._sources, self._readers)}
         self._plan = compile_dataset(dataset, tables, self.headers, checks=checks)
@@ -137,13 +141,34 @@ class FrameStream:
             self._starts.append(offset)
             try:
                 for raw in reader.frames(self._block_bytes):
-                    whole = _with_given(raw, reader.header, self._given)
+                    ours = _of_dataset(raw, reader.header, self._filter)
+                    whole = _with_given(ours, reader.header, self._given)
                     frame = self._converter.apply(whole, source=source.name, header=self.headers[source.name], offset=self._starts[-1])
-                    offset += frame.records + raw.passed
+                    offset += frame.records + ours.passed
                     yield _with_lines(frame, reader, source) if frame.rejects else frame
             finally:
                 if isinstance(reader, LineReader):
                     reader.close()
+
+
+def _of_dataset(raw: RawFrame, header: Header, declared: Source) -> RawFrame:
+    """The records that have something in each column of ``having``, and nothing in those of ``lacking``; the others are passed over."""
+    if not (declared.having or declared.lacking):
+        return raw
+    there = {name: _filled(raw.cells[str(header.index(name))]) for name in (*declared.having, *declared.lacking) if name in header}
+    nothing = pl.Series([False]).new_from_index(0, raw.cells.height)
+    ours = ~nothing
+    for name in declared.having:
+        ours = ours & there.get(name, nothing)
+    for name in declared.lacking:
+        ours = ours & ~there.get(name, nothing)
+    lines = None if raw.lines is None else raw.lines.filter(ours)
+    passed = raw.cells.height - int(ours.sum())
+    return replace(raw, cells=raw.cells.filter(ours), numbers=raw.numbers.filter(ours), lines=lines, passed=raw.passed + passed)
+
+
+def _filled(values: pl.Series) -> pl.Series:
+    return values.is_not_null() & (values != "").fill_null(value=False) if values.dtype == pl.String else values.is_not_null()
 
 
 def _with_given(raw: RawFrame, header: Header, given: Mapping[str, str]) -> RawFrame:

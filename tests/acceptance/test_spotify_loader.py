@@ -1,0 +1,383 @@
+"""Spotify's loader over files of every form: what meets in one row, what is kept apart, what is refused, and by which name."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tenancy_fixtures import DomainLoader, FixtureManager, SpotifyDataLoader
+from tenancy_fixtures._shapes import DatasetReport, RunReport
+from tenancy_fixtures.exceptions import ConfigurationError, DataRejected, UnknownShape, WrongDomain
+from tests.acceptance.support import State, failing
+
+pytestmark = pytest.mark.anyio
+
+IDS = [f"{number:022d}" for number in range(100)]
+
+
+def artist(name: str = "Nina Simone", **more: Any) -> dict[str, Any]:
+    return {"id": f"artist{len(name):016d}", "name": name, "type": "artist", "uri": f"spotify:artist:artist{len(name):016d}", **more}
+
+
+def album(title: str = "Pastel Blues", **more: Any) -> dict[str, Any]:
+    base = {"id": f"album{len(title):017d}", "name": title, "type": "album", "album_type": "ALBUM", "artists": [artist()], "release_date": "1965-10"}
+    return {**base, "release_date_precision": "month", "total_tracks": 9.0, **more}
+
+
+def track(number: int = 1, **more: Any) -> dict[str, Any]:
+    base = {"id": IDS[number], "name": f"Track {number}", "type": "track", "uri": f"spotify:track:{IDS[number]}", "artists": [artist()]}
+    facts = {"duration_ms": 200_000 + number, "explicit": False, "popularity": 50, "track_number": number, "disc_number": 1}
+    return {**base, **facts, "album": album(), "external_ids": {"isrc": "us-ab1-23-45678"}, **more}
+
+
+def playlist(*tracks: dict[str, Any] | None, name: str = "Mornings", owner: str = "alice", **more: Any) -> dict[str, Any]:
+    entries = [{"added_at": "2020-01-02T03:04:05Z", "added_by": {"id": "bob"}, "is_local": False, "track": item} for item in tracks]
+    page = {"href": "https://api.spotify.com/v1/x", "items": entries, "limit": 100, "offset": 0, "total": len(tracks)}
+    base = {"id": "playlist00000000000001", "name": name, "type": "playlist", "uri": "spotify:playlist:playlist00000000000001"}
+    return {**base, "owner": {"id": owner, "display_name": "Alice A.", "type": "user"}, "public": None, "collaborative": True, "tracks": page, **more}
+
+
+def in_slice(*numbers: int, name: str = "Mornings", pid: int = 1, **more: Any) -> dict[str, Any]:
+    held = [
+        {
+            "pos": position,
+            "track_uri": f"spotify:track:{IDS[number]}",
+            "track_name": f"Track {number}",
+            "artist_name": "Nina Simone",
+            "artist_uri": "spotify:artist:artist0000000000000011",
+            "album_name": "Pastel Blues",
+            "album_uri": "spotify:album:album00000000000000012",
+            "duration_ms": 200_000 + number,
+        }
+        for position, number in enumerate(numbers)
+    ]
+    base = {"name": name, "collaborative": "false", "pid": pid, "modified_at": 1_493_424_000, "num_tracks": len(numbers), "num_followers": 3}
+    return {**base, "tracks": held, **more}
+
+
+def a_slice(*playlists: dict[str, Any]) -> dict[str, Any]:
+    return {"info": {"slice": "0-999", "version": "v1"}, "playlists": list(playlists)}
+
+
+def play(number: int | None = 1, **more: Any) -> dict[str, Any]:
+    names = {"track_name": f"Track {number}", "album_artist_name": "Nina Simone", "album_album_name": "Pastel Blues"}
+    base = {"ts": "2021-05-10T11:03:21Z", "platform": "android", "ms_played": 1000, "conn_country": "FR", "ip_addr": "192.0.2.7"}
+    known = {f"master_metadata_{key}": value if number else None for key, value in names.items()}
+    spoken = {"episode_name": None, "episode_show_name": None, "spotify_episode_uri": None}
+    how = {"reason_start": "fwdbtn", "reason_end": "trackdone", "shuffle": True, "skipped": None, "offline": False, "incognito_mode": False}
+    return {
+        **base,
+        **known,
+        "spotify_track_uri": f"spotify:track:{IDS[number]}" if number else None,
+        **spoken,
+        **how,
+        "offline_timestamp": None,
+        **more,
+    }
+
+
+def write(path: Path, *documents: Any) -> Path:
+    path.write_text("\n".join(json.dumps(document) for document in documents), encoding="utf-8")
+    return path
+
+
+async def load(manager: FixtureManager, paths: Any, **options: Any) -> RunReport:
+    return await manager.apply(SpotifyDataLoader(paths, **options), tenant_id="acme", operation="load")
+
+
+def of(report: RunReport, name: str) -> DatasetReport:
+    return next(item for item in report.datasets if item.dataset.endswith(f".{name}"))
+
+
+# --- what meets -------------------------------------------------------------------------------------------------------
+
+
+async def test_a_playlist_of_the_web_api_and_of_a_slice_is_one(acme: FixtureManager, state: State, tmp_path: Path):
+    write(tmp_path / "api.json", playlist(track(1), track(2)))
+    write(tmp_path / "mpd.slice.0-999.json", a_slice(in_slice(1, 2)))
+    await load(acme, tmp_path / "api.json")
+    before = {name: state.rows(f"SELECT * FROM t_acme.{name} ORDER BY 1") for name in ("tracks", "artists", "albums")}
+    report = await load(acme, tmp_path / "mpd.slice.0-999.json", user="alice")
+    assert [(row["name"], row["total_tracks"]) for row in state.rows("SELECT * FROM t_acme.playlists")] == [("Mornings", 2)]
+    assert [(row["position"], row["track_id"]) for row in state.rows("SELECT * FROM t_acme.playlist_tracks ORDER BY position")] == [
+        (1, IDS[1]),
+        (2, IDS[2]),
+    ]
+    # What the slice names along the way takes nothing away from what the Web API has said.
+    assert {name: state.rows(f"SELECT * FROM t_acme.{name} ORDER BY 1") for name in before} == before
+    assert of(report, "playlists").tables[-1].updated == 1
+    (row,) = state.rows("SELECT * FROM t_acme.playlists")
+    assert (row["spotify_id"], row["followers"], row["is_public"], str(row["modified_at"])[:10]) == (
+        "playlist00000000000001",
+        3,
+        False,
+        "2017-04-29",
+    )
+    assert [row["display_name"] for row in state.rows("SELECT * FROM t_acme.users WHERE handle = 'alice'")] == ["Alice A."]
+
+
+async def test_a_track_of_a_table_of_the_web_api_and_of_the_history_is_one(acme: FixtureManager, state: State, tmp_path: Path):
+    write(tmp_path / "history.json", [play(1)])
+    write(tmp_path / "api.json", {"tracks": [track(1)]})
+    (tmp_path / "table.csv").write_text(f"track_id,track_name,artists,popularity\n{IDS[1]},Track 1,Nina Simone,61\n")
+    await load(acme, tmp_path / "history.json", user="alice")
+    assert [(row["duration_ms"], row["popularity"]) for row in state.rows("SELECT * FROM t_acme.tracks")] == [(None, None)]
+    await load(acme, tmp_path / "api.json")
+    assert [(row["duration_ms"], row["popularity"], row["isrc"]) for row in state.rows("SELECT * FROM t_acme.tracks")] == [
+        (200_001, 50, "USAB12345678")
+    ]
+    await load(acme, tmp_path / "table.csv")
+    (row,) = state.rows(
+        "SELECT t.*, a.name, l.title AS album FROM t_acme.tracks t JOIN t_acme.artists a USING (artist_id) JOIN t_acme.albums l USING (album_id)"
+    )
+    # What the table does not know stays.
+    assert (row["duration_ms"], row["popularity"], row["name"], row["album"]) == (200_001, 61, "Nina Simone", "Pastel Blues")
+    await load(acme, [tmp_path / "history.json", tmp_path / "api.json"], user="alice")
+    assert {name: state.counts("acme")[name] for name in ("tracks", "artists", "albums", "listening_history")} == dict.fromkeys(
+        ("tracks", "artists", "albums", "listening_history"), 1
+    )
+
+
+async def test_all_ids_of_a_name_are_kept(acme: FixtureManager, state: State, tmp_path: Path):
+    other = album(id="otheredition0000000001")
+    write(tmp_path / "api.json", {"albums": [album(), other]}, {"artists": [artist(), artist(id="namesake00000000000001")]})
+    report = await load(acme, tmp_path / "api.json")
+    assert (of(report, "albums").duplicates, of(report, "artists").duplicates) == (1, 1)
+    assert {row["spotify_id"] for row in state.rows("SELECT * FROM t_acme.album_ids")} == {album()["id"], other["id"]}
+    assert {row["spotify_id"] for row in state.rows("SELECT * FROM t_acme.artist_ids")} == {artist()["id"], "namesake00000000000001"}
+
+
+# --- the Web API ------------------------------------------------------------------------------------------------------
+
+
+async def test_every_envelope_gives_its_objects(acme: FixtureManager, state: State, tmp_path: Path):
+    envelopes = [
+        track(1),
+        [track(2), track(3)],
+        {"items": [{"added_at": "2020-01-02T03:04:05Z", "track": track(4)}], "total": 1},
+        {"tracks": {"items": [track(5), None], "total": 2}, "artists": {"items": [artist("Odetta", followers={"total": 5.0}, genres=["folk"])]}},
+        {"tracks": [track(6)], "seeds": [{"type": "ARTIST", "id": "x"}]},
+        {
+            "item": track(7),
+            "context": {"type": "playlist", "uri": "spotify:playlist:playlist00000000000001"},
+            "device": {"type": "Computer", "name": "x"},
+        },
+        {**album("Wild"), "tracks": {"items": [{key: value for key, value in track(8).items() if key != "album"}], "total": 1}},
+    ]
+    write(tmp_path / "api.json", *envelopes)
+    report = await load(acme, tmp_path / "api.json")
+    assert (of(report, "tracks").read, of(report, "tracks").stored, of(report, "playlists").read) == (8, 8, 0)
+    titles = {
+        row["title"]: row["album"]
+        for row in state.rows("SELECT t.title, l.title AS album FROM t_acme.tracks t JOIN t_acme.albums l USING (album_id)")
+    }
+    assert titles == {**{f"Track {number}": "Pastel Blues" for number in range(1, 8)}, "Track 8": "Wild"}
+    assert [(row["followers"], row["genres"]) for row in state.rows("SELECT * FROM t_acme.artists WHERE name = 'Odetta'")] == [(5, ["folk"])]
+    assert [(str(row["release_date"]), row["total_tracks"]) for row in state.rows("SELECT * FROM t_acme.albums WHERE title = 'Wild'")] == [
+        ("1965-10-01", 9)
+    ]
+
+
+async def test_entries_of_a_playlist(acme: FixtureManager, state: State, tmp_path: Path):
+    local = {**track(9), "id": None, "uri": "spotify:local:a:b:c:200", "is_local": True, "duration_ms": 0, "album": {"name": None}}
+    episode = {
+        "id": IDS[50],
+        "name": "One",
+        "type": "episode",
+        "show": {"id": IDS[60], "name": "Show", "type": "show", "publisher": "P"},
+        "duration_ms": 5,
+    }
+    page = playlist(track(1), None, episode, local)
+    page["tracks"]["offset"] = 100.0
+    newer = playlist(track(2), name="Evenings")
+    newer["items"] = {"items": [{"item": track(2), "added_at": None, "added_by": None}], "total": 1}
+    del newer["tracks"]
+    write(tmp_path / "api.json", page, newer)
+    report = await load(acme, tmp_path / "api.json")
+    assert (of(report, "playlists").read, of(report, "playlist-tracks").read, of(report, "playlist-episodes").read) == (2, 3, 1)
+    found = state.rows(
+        "SELECT p.name, position, track_id, added_at IS NULL AS unknown FROM t_acme.playlist_tracks JOIN t_acme.playlists p USING (playlist_id) ORDER BY 1, 2"
+    )
+    assert [(row["name"], row["position"], len(row["track_id"]), row["unknown"]) for row in found] == [
+        ("Evenings", 1, 22, True),
+        ("Mornings", 101, 22, False),
+        ("Mornings", 104, 36, False),
+    ]
+    assert [(row["position"], row["episode_id"]) for row in state.rows("SELECT * FROM t_acme.playlist_episodes")] == [(103, IDS[50])]
+    assert [(row["kind"], row["name"], row["publisher"]) for row in state.rows("SELECT * FROM t_acme.shows")] == [("podcast", "Show", "P")]
+    counts = {row["name"]: (row["total_tracks"], row["listed_tracks"]) for row in state.rows("SELECT * FROM t_acme.playlists")}
+    assert counts == {"Mornings": (4, 3), "Evenings": (1, 1)}
+
+
+async def test_features_plays_and_books(acme: FixtureManager, state: State, tmp_path: Path):
+    features = {"id": IDS[1], "type": "audio_features", "danceability": 0.5, "tempo": 120.0, "key": 5.0, "mode": 1, "loudness": -3.5}
+    stray = {**features, "id": IDS[2]}
+    book = {
+        "id": IDS[61],
+        "name": "Book",
+        "type": "audiobook",
+        "uri": f"spotify:show:{IDS[61]}",
+        "authors": [{"name": "A"}, {"name": "B"}],
+        "total_chapters": 2,
+    }
+    book["chapters"] = {"items": [{"id": IDS[62], "name": "1", "type": "episode", "uri": f"spotify:episode:{IDS[62]}", "duration_ms": 9}]}
+    recent = {"items": [{"track": track(1), "played_at": "2020-01-02T03:04:05.678Z", "context": None}], "cursors": {"after": "1"}}
+    write(tmp_path / "api.ndjson", recent, {"audio_features": [features, None, stray]}, book)
+    report = await load(acme, tmp_path / "api.ndjson", user="alice", on_error="reject")
+    assert [(row["key"], row["tempo"], row["energy"]) for row in state.rows("SELECT * FROM t_acme.audio_features")] == [(5, 120.0, None)]
+    # Features of a track that nobody has.
+    (reject,) = of(report, "audio-features").listed_rejects
+    assert (reject.record, reject.rule) == (2, "reference")
+    (row,) = state.rows("SELECT * FROM t_acme.listening_history JOIN t_acme.users USING (user_id)")
+    assert (row["handle"], row["ms_played"], row["played_at"].microsecond) == ("alice", None, 678_000)
+    assert [(row["kind"], row["publisher"], row["total_episodes"]) for row in state.rows("SELECT * FROM t_acme.shows")] == [("audiobook", "A, B", 2)]
+    assert [row["name"] for row in state.rows("SELECT e.name FROM t_acme.episodes e JOIN t_acme.shows USING (show_id)")] == ["1"]
+
+
+async def test_a_document_of_another_structure_is_a_reject(acme: FixtureManager, tmp_path: Path):
+    odd = playlist(track(1))
+    odd["tracks"]["offset"] = "none"
+    write(tmp_path / "api.json", odd, track(2), 5)
+    report = await load(acme, tmp_path / "api.json", on_error="reject")
+    rejects = [(reject.rule, reject.line) for reject in of(report, "tracks").listed_rejects]
+    assert (rejects, of(report, "tracks").stored) == ([("document", 1), ("record", 3)], 1)
+
+
+# --- history ----------------------------------------------------------------------------------------------------------
+
+
+async def test_the_extended_history(acme: FixtureManager, state: State, tmp_path: Path):
+    spoken = {"episode_name": "One", "episode_show_name": "Show", "spotify_episode_uri": f"spotify:episode:{IDS[50]}"}
+    chapter = {
+        "audiobook_title": "Book",
+        "audiobook_uri": f"spotify:show:{IDS[61]}",
+        "audiobook_chapter_uri": f"spotify:episode:{IDS[62]}",
+        "audiobook_chapter_title": "1",
+    }
+    older = play(2, username="carol", ip_addr_decrypted="192.0.2.8", user_agent_decrypted="Mozilla", offline_timestamp=1_512_420_608_296)
+    del older["ip_addr"]
+    lacking = play(3, offline_timestamp=0)
+    lacking.pop("skipped")
+    unnamed = play(None, ts="2021-05-10T11:03:24Z")
+    named = {**play(4, ts="2021-05-10T11:03:25Z"), "spotify_track_uri": None}
+    records = [play(1, offline_timestamp=1_679_249_719), older, lacking, play(None, **spoken), play(None, **chapter), unnamed, named]
+    write(tmp_path / "Streaming_History_Audio_2021.json", records)
+    report = await load(acme, tmp_path, user="alice", on_error="reject")
+    assert {item.dataset.split(".")[1]: (item.read, item.stored, item.rejects) for item in report.datasets} == {
+        "plays": (3, 3, 0),
+        "plays-by-name": (2, 1, 1),
+        "episodes": (1, 1, 0),
+        "chapters": (1, 1, 0),
+    }
+    # The sixth record says nothing of what was played.
+    rejected = of(report, "plays-by-name").listed_rejects[0]
+    assert (rejected.record, rejected.rule) == (6, "not_null")
+    offline = {row["track_id"]: row["offline_at"] and row["offline_at"].year for row in state.rows("SELECT * FROM t_acme.listening_history")}
+    assert [offline[IDS[number]] for number in (1, 2, 3)] == [2023, 2017, None]
+    handles = state.rows("SELECT DISTINCT handle FROM t_acme.listening_history JOIN t_acme.users USING (user_id) ORDER BY 1")
+    assert [row["handle"] for row in handles] == ["alice", "carol"]
+    assert {row["kind"]: row["name"] for row in state.rows("SELECT * FROM t_acme.shows")} == {"podcast": "Show", "audiobook": "Book"}
+    assert state.counts("acme")["episode_history"] == 2
+    # What tells of a person beyond what the tables are for is not stored, and is named in the report.
+    assert {"ip_addr", "ip_addr_decrypted", "user_agent_decrypted"} <= set(of(report, "plays").ignored_columns)
+    assert not [
+        row for name in state.counts("acme") for row in state.rows(f"SELECT t::text AS t FROM t_acme.{name} t WHERE t::text LIKE '%%192.0.2%%'")
+    ]
+
+
+async def test_an_address_is_stored_where_there_is_a_column_for_it(acme: FixtureManager, state: State, tmp_path: Path):
+    state.run("ALTER TABLE t_acme.listening_history ADD COLUMN client_ip inet")
+    write(tmp_path / "endsong_0.json", [play(1), play(2, ip_addr="")])
+    await load(acme, tmp_path / "endsong_0.json")
+    assert [str(row["client_ip"]) for row in state.rows("SELECT client_ip FROM t_acme.listening_history ORDER BY track_id")] == ["192.0.2.7", "None"]
+
+
+async def test_the_short_form_has_names_alone(acme: FixtureManager, state: State, tmp_path: Path):
+    with zipfile.ZipFile(tmp_path / "my_spotify_data.zip", "w") as archive:
+        music = [{"endTime": "2021-05-10 11:03", "artistName": "Nina Simone", "trackName": "Sinnerman", "msPlayed": 5}] * 2
+        podcast = [{"endTime": "2021-05-10 11:04", "podcastName": "Show", "episodeName": "One", "msPlayed": 6}]
+        archive.writestr("MyData/StreamingHistory_music_0.json", json.dumps(music))
+        archive.writestr("MyData/StreamingHistory_podcast_0.json", json.dumps(podcast))
+        archive.writestr("MyData/ReadMe.pdf", "%PDF")
+    report = await load(acme, tmp_path / "my_spotify_data.zip", user="alice")
+    assert {item.dataset: (item.read, item.stored, item.duplicates) for item in report.datasets} == {
+        "spotify-streaming-history-by-name.plays": (2, 1, 1),
+        "spotify-podcast-history-by-name.episodes": (1, 1, 0),
+    }
+    (row,) = state.rows("SELECT * FROM t_acme.listening_history JOIN t_acme.tracks USING (track_id)")
+    assert (row["title"], row["ms_played"], row["played_at"].hour, len(row["track_id"])) == ("Sinnerman", 5, 11, 36)
+
+
+# --- slices -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_slice_tells_of_lists_that_are_not_whole(acme: FixtureManager, state: State, tmp_path: Path):
+    same = [in_slice(1, pid=1), in_slice(2, pid=2), in_slice(3, pid=3, num_tracks=12, description="with words")]
+    write(tmp_path / "mpd.slice.0-999.json", a_slice(*same))
+    report = await load(acme, tmp_path / "mpd.slice.0-999.json")
+    assert (of(report, "playlists").stored, of(report, "tracks").stored) == (3, 3)
+    assert next(note for note in of(report, "playlists").notes if "total_tracks = listed_tracks" in note).startswith(
+        "mpd.slice.0-999.json: 1 record is not as it should be, the first is 3"
+    )
+    whole = state.rows("SELECT total_tracks, listed_tracks FROM t_acme.playlists ORDER BY total_tracks")
+    assert [tuple(row.values()) for row in whole] == [(1, 1), (1, 1), (12, 1)]
+    again = await load(acme, tmp_path / "mpd.slice.0-999.json")
+    assert (again.written, {item.skipped for item in again.datasets}) == (0, {True})
+
+
+# --- what is refused --------------------------------------------------------------------------------------------------
+
+
+async def test_a_file_of_no_known_kind(acme: FixtureManager, state: State, tmp_path: Path):
+    write(tmp_path / "a.json", track(1))
+    write(tmp_path / "b.json", {"releases": [{"title": "SECRET"}]})
+    with failing(state, UnknownShape) as caught:
+        await load(acme, tmp_path)
+    assert "b.json is of no kind that is known: it is json with releases" in caught[0].message
+    assert caught[0].files == ["b.json"]
+    found = SpotifyDataLoader.detect(tmp_path / "b.json")
+    assert (found.known, found.shape, found.domain) == (False, None, None)
+    assert found.rejected["spotify-playlist-slice"] == "it has no playlists[].pid"
+    both = SpotifyDataLoader.detect(tmp_path)
+    assert ([part.shape for part in both.parts], both.known) == (["spotify-web-api", None], False)
+
+
+async def test_a_file_of_another_domain(acme: FixtureManager, state: State, tmp_path: Path):
+    class Elsewhere(DomainLoader):
+        name = domain = "elsewhere"
+
+    write(tmp_path / "a.json", track(1))
+    with failing(state, WrongDomain) as caught:
+        await acme.apply(Elsewhere(tmp_path / "a.json"), tenant_id="acme", operation="load")
+    assert (caught[0].shape, caught[0].domain) == ("spotify-web-api", "spotify")
+    assert "objects of Spotify's Web API" in caught[0].message
+    report = await acme.apply(DomainLoader(tmp_path / "a.json"), tenant_id="acme", operation="load")
+    assert of(report, "tracks").stored == 1
+
+
+async def test_what_cannot_be_given(acme: FixtureManager, state: State, tmp_path: Path):
+    write(tmp_path / "a.json", track(1))
+    with failing(state, ConfigurationError) as caught:
+        await load(acme, tmp_path / "a.json", given={"usr": "alice"})
+    assert "user" in caught[0].hint
+    with pytest.raises(ConfigurationError):
+        DomainLoader()
+
+
+async def test_nothing_is_loaded_where_one_record_of_one_file_is_bad(acme: FixtureManager, state: State, tmp_path: Path):
+    write(tmp_path / "a.json", playlist(track(1)))
+    with gzip.open(tmp_path / "b.json.gz", "wt") as file:
+        json.dump([play(1), play(2, conn_country="SECRET")], file)
+    with failing(state, DataRejected) as caught:
+        await load(acme, tmp_path)
+    assert [(reject.source, reject.record, reject.column, reject.rule) for reject in caught[0].rejects] == [
+        ("b.json.gz", 2, "conn_country", "pattern")
+    ]
+    plan = await acme.apply(SpotifyDataLoader(tmp_path, on_error="reject"), tenant_id="acme", operation="load", dry_run=True)
+    assert of(plan, "plays").rejects == 1
+    assert state.counts("acme")["tracks"] == 0
