@@ -1,6 +1,6 @@
-"""Write the pages of the reference that are made from the code: commands, exit codes and settings. A test keeps them equal.
+"""Write the pages of the reference that are made from the code: commands, exit codes, settings and shapes. A test keeps them equal.
 
-python tools/reference.py    writes docs/reference/commands.md and docs/reference/settings.md
+python tools/reference.py    writes commands.md, settings.md and shapes.md into docs/reference
 """
 
 from __future__ import annotations
@@ -51,8 +51,20 @@ There is no cache yet: `TENANCY_REDIS_URL`, `TENANCY_CACHE_TTL` and `TENANCY_CAC
 """
 
 
+SHAPES = """\
+# Kinds of files
+
+<!-- Made by tools/reference.py from the declarations of the shapes. -->
+
+Files of these kinds say themselves what they are: the loader of their domain, `DomainLoader` and `tenancy load --file` load them, alone or many
+together, and `tenancy detect` says what a file is. How a pack declares more: [shapes](pack.md#shapes).
+
+Each dataset reads the file for itself, and counts its own records. The rows that come along with them are in the tables in parentheses.
+"""
+
+
 def main() -> None:
-    """Write both pages."""
+    """Write the pages."""
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name, text in pages().items():
         (FOLDER / name).write_text(text, encoding="utf-8")
@@ -60,7 +72,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    return {"commands.md": _commands(), "settings.md": _settings()}
+    return {"commands.md": _commands(), "settings.md": _settings(), "shapes.md": _shapes()}
 
 
 def commands() -> dict[str, Any]:
@@ -126,6 +138,38 @@ def _exit_codes() -> str:
 
     rows = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
     return "\n".join(["## Exit codes", "", "| code | meaning |", "|---|---|", *rows, ""])
+
+
+def _shapes() -> str:
+    from tenancy_fixtures._domains import DOMAINS, built_in
+
+    parts = [SHAPES]
+    for domain in DOMAINS:
+        parts += [f"## {domain}", ""]
+        for shape in (item.declared for item in built_in() if item.domain == domain):
+            parts += [f"### {shape.name}", "", f"{shape.description[0].upper()}{shape.description[1:]}. Known by {_known_by(shape)}.", ""]
+            parts += _datasets(shape) if shape.datasets else [f"Nothing is loaded: {shape.holds_nothing}.", ""]
+    return "\n".join(parts)
+
+
+def _known_by(shape: Any) -> str:
+    ways = []
+    for known in shape.known_by:
+        words = [" or ".join(f"`{name}`" for name in ([item] if isinstance(item, str) else item)) for item in known.needs]
+        words += [f"`{pattern}` in {' or '.join(f'`{name}`' for name in names.split('|'))}" for names, pattern in known.values.items()]
+        words += [f"`{pattern}` in its text" for pattern in known.text]
+        ways.append(", ".join(words) + (f", and no {' or '.join(f'`{name}`' for name in known.lacks)}" if known.lacks else ""))
+    return "; or by ".join(ways)
+
+
+def _datasets(shape: Any) -> list[str]:
+    rows = []
+    for dataset in shape.datasets:
+        own = ", ".join(f"`{target.table}`" for target in dataset.targets if not target.derived)
+        along = ", ".join(f"`{target.table}`" for target in dataset.targets if target.derived)
+        given = ", ".join(f"`{name}`" for name in dataset.given)
+        rows.append(f"| `{dataset.name}` | {dataset.description} | {own}{f' ({along})' if along else ''} | {given} |")
+    return ["| dataset | records | tables | can be given |", "|---|---|---|---|", *rows, ""]
 
 
 def _settings() -> str:

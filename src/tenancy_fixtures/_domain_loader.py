@@ -116,7 +116,7 @@ class DomainLoader(DataLoader):
                 "The shapes' datasets fill tables of the default pack. Add the tables, or declare the shape in your pack with datasets of your own."
             )
             raise ValidationFailed(f"the files do not fit the tenant's schema: {listed}", findings=[item.to_dict() for item in findings], hint=hint)
-        return wanted
+        return [item for item in wanted if await asyncio.to_thread(_holds_records, item, tables)]
 
     def _chosen(self, pack: Pack) -> list[Dataset]:
         if self.paths is not None:
@@ -162,6 +162,14 @@ class DomainLoader(DataLoader):
             raise ConfigurationError(
                 f"no file needs to be given {', '.join(unknown)}", hint=f"What can be given: {', '.join(sorted(names)) or 'nothing'}."
             )
+
+
+def _holds_records(wanted: Wanted, tables: Mapping[str, Table]) -> bool:
+    """Whether the files hold anything of the dataset's: of most kinds a file holds a few, and each would be a table to open."""
+    from ._ingest import read_dataset
+
+    with read_dataset(wanted.dataset, tables, wanted.place.chosen, hooks=wanted.hooks) as stream:
+        return any(frame.records for frame in stream)
 
 
 def _tell_apart(sources: Sequence[FileSource]) -> None:

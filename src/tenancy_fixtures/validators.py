@@ -60,6 +60,7 @@ class FixtureValidator:
         findings = await asyncio.to_thread(check_templates, self.pack)
         tables, others = await self._structure(runtime)
         findings += others
+        findings += [finding for shape in self.pack.shapes for dataset in shape.datasets for finding in misfits(dataset, tables)]
         for dataset in self.pack.manifest.datasets:
             unfit = list(misfits(dataset, tables)) or list(gaps(dataset, tables))
             findings += unfit

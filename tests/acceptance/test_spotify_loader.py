@@ -171,7 +171,9 @@ async def test_every_envelope_gives_its_objects(acme: FixtureManager, state: Sta
     ]
     write(tmp_path / "api.json", *envelopes)
     report = await load(acme, tmp_path / "api.json")
-    assert (of(report, "tracks").read, of(report, "tracks").stored, of(report, "playlists").read) == (8, 8, 0)
+    assert (of(report, "tracks").read, of(report, "tracks").stored) == (8, 8)
+    # What the files hold nothing of is no dataset of the load.
+    assert {item.dataset.split(".")[1] for item in report.datasets} == {"artists", "albums", "albums-of-tracks", "tracks", "track-artists"}
     titles = {
         row["title"]: row["album"]
         for row in state.rows("SELECT t.title, l.title AS album FROM t_acme.tracks t JOIN t_acme.albums l USING (album_id)")
@@ -381,3 +383,48 @@ async def test_nothing_is_loaded_where_one_record_of_one_file_is_bad(acme: Fixtu
     plan = await acme.apply(SpotifyDataLoader(tmp_path, on_error="reject"), tenant_id="acme", operation="load", dry_run=True)
     assert of(plan, "plays").rejects == 1
     assert state.counts("acme")["tracks"] == 0
+
+
+# --- the rest of an account's export ----------------------------------------------------------------------------------
+
+
+async def test_an_export_with_playlists_and_library(acme: FixtureManager, state: State, tmp_path: Path):
+    entry = {"trackName": "Track 1", "artistName": "Nina Simone", "albumName": "Pastel Blues", "trackUri": f"spotify:track:{IDS[1]}"}
+    spoken = {"episodeName": "One", "showName": "Show", "episodeUri": f"spotify:episode:{IDS[50]}"}
+    entries = [
+        {"track": entry, "episode": None, "addedDate": "2021-01-02"},
+        {"track": None, "episode": spoken},
+        {"track": None, "localTrack": {"uri": "x"}},
+    ]
+    lists = {"playlists": [{"name": "Mornings", "lastModifiedDate": "2021-01-03", "items": entries, "description": None, "numberOfFollowers": 2}]}
+    library: dict[str, Any] = {name: [] for name in ("tracks", "albums", "shows", "episodes", "artists", "bannedTracks", "bannedArtists", "other")}
+    library["tracks"] = [{"artist": "Odetta", "album": "Wild", "track": "Track 2", "uri": f"spotify:track:{IDS[2]}"}]
+    library["artists"] = [{"name": "Odetta", "uri": "spotify:artist:artist0000000000000006"}]
+    write(tmp_path / "Playlist1.json", lists)
+    write(tmp_path / "YourLibrary.json", library)
+    write(tmp_path / "Userdata.json", {"username": "alice", "email": "SECRET", "birthdate": "1970-01-01"})
+    write(tmp_path / "StreamingHistory_music_0.json", [{"endTime": "2021-05-10 11:03", "artistName": "Odetta", "trackName": "x", "msPlayed": 5}])
+    report = await load(acme, tmp_path, user="alice")
+    assert {item.dataset: (item.read, item.stored) for item in report.datasets if item.read} == {
+        "spotify-account-playlists.playlists": (1, 1),
+        "spotify-account-playlists.tracks": (1, 1),
+        "spotify-account-playlists.episodes": (1, 1),
+        "spotify-account-library.artists": (1, 1),
+        "spotify-account-library.tracks": (1, 1),
+        "spotify-streaming-history-by-name.plays": (1, 1),
+    }
+    (row,) = state.rows("SELECT * FROM t_acme.playlists JOIN t_acme.users ON user_id = owner_id")
+    assert (row["name"], row["handle"], row["listed_tracks"], row["followers"]) == ("Mornings", "alice", 3, 2)
+    assert [(row["position"], row["track_id"]) for row in state.rows("SELECT * FROM t_acme.playlist_tracks")] == [(1, IDS[1])]
+    assert [(row["position"], row["episode_id"]) for row in state.rows("SELECT * FROM t_acme.playlist_episodes")] == [(2, IDS[50])]
+    assert [row["email"] for row in state.rows("SELECT email FROM t_acme.users")] == [None]
+    # The same list, from the Web API.
+    write(tmp_path / "api.json", playlist(track(1)))
+    await load(acme, tmp_path / "api.json")
+    assert state.counts("acme")["playlists"] == 1
+
+
+async def test_a_file_that_holds_nothing_to_load(acme: FixtureManager, tmp_path: Path):
+    write(tmp_path / "devices.json", {"devices": [{"id": "x", "is_active": True, "volume_percent": 5}]})
+    report = await load(acme, tmp_path / "devices.json")
+    assert (report.datasets, [(step.action, step.detail) for step in report.steps]) == ((), [("skip", {"reason": "the files hold nothing to load"})])

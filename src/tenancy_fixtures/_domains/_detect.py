@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from ._shape import KnownShape
 
 
+_LISTED = 4  # names for one thing that a message lists
+
+
 @dataclass(frozen=True)
 class Detection(Shape):
     """What a file is. ``shape``, ``domain`` and ``description`` are ``None`` where it is of no kind that is known.
@@ -87,7 +90,8 @@ def together(name: str, parts: Sequence[Detection]) -> Detection:
 
 
 def _in_words(names: Sequence[str]) -> str:
-    return " or ".join(f"{name[3:]} somewhere in it" if name.startswith("**.") else name for name in names)
+    words = [f"{name[3:]} somewhere in it" if name.startswith("**.") else name for name in names]
+    return " or ".join(words if len(words) <= _LISTED else [*words[: _LISTED - 1], f"{len(words) - _LISTED + 1} more names"])
 
 
 def _tie(best: _Match) -> str:

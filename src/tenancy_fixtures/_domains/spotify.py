@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from . import _spotify_account as account
 from . import _spotify_api as api
 from . import _spotify_playlists as playlists
 from ._shape import shapes_in
@@ -13,6 +14,9 @@ if TYPE_CHECKING:
     from ._shape import KnownShape, Rewrite
 
 _REWRITERS: dict[str, Rewrite] = {
+    "account_episodes": account.account_episodes,
+    "account_playlists": account.account_playlists,
+    "account_tracks": account.account_tracks,
     "albums": api.albums,
     "albums_of_tracks": api.albums_of_tracks,
     "artists": api.artists,
@@ -25,6 +29,7 @@ _REWRITERS: dict[str, Rewrite] = {
     "shows": api.shows,
     "slice_playlists": playlists.slice_playlists,
     "slice_tracks": playlists.slice_tracks,
+    **{f"saved_{kind}": account.saved(kind) for kind in ("tracks", "albums", "artists", "shows", "episodes")},
     "track_artists": api.track_artists,
     "tracks": api.tracks,
 }

@@ -67,10 +67,11 @@ class FrameStream:
         self._block_bytes = block_bytes
         self._left_out = sorted(left_out)
         dataset = fitted(dataset, tables)
-        self._given = hooks.given if hooks else {}
         # Of documents that are rewritten it is the documents that are the dataset's or not.
         self._filter = Source.model_validate({"path": ""}) if hooks and hooks.rewrite else dataset.source
-        fields = {name: field for name, field in fields_of(dataset, tables).items() if name not in self._given}
+        given, fields = hooks.given if hooks else {}, fields_of(dataset, tables)
+        self._given = {name: value for name, value in given.items() if name in fields}
+        fields = {name: field for name, field in fields.items() if name not in given}
         fields.update({name: Field() for name in (*self._filter.having, *self._filter.lacking) if name not in fields})
         self._readers = [open_reader(source, dataset.source, fields, hooks) for source in self._sources]
         self.headers: dict[str, Header] = {source.name: (*reader.header, *self._given) for source, reader in zip(self._sources, self._readers)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-HEAD = 2
+HEAD = 3
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import psycopg
@@ -150,7 +151,7 @@ def test_migrate_all_to_the_head(tenancy, longer_pack):
     for name in ("a", "b"):
         tenancy("tenant", "create", name)
     plan = tenancy("migrate", "--all", "--dry-run", "--pack", longer_pack)
-    assert plan.out.count("migrate 0003_more") == 2
+    assert plan.out.count("migrate 0004_more") == 2
     done = tenancy("migrate", "--all", "--pack", longer_pack, "--json")
     assert (done.code, [line["tenant_id"] for line in done.lines]) == (0, ["a", "b"])
     assert [item["revision"] for item in tenancy("tenant", "list", "--json").lines] == [HEAD + 1] * 2
@@ -188,3 +189,26 @@ def test_one_tenant_that_cannot_be_migrated_does_not_stop_the_others(tenancy, lo
 def test_migrate_wants_to_know_whom(tenancy):
     for words in ("", "a --all", "--all --to -1"):
         assert tenancy("migrate", *words.split()).code == 2, words
+
+
+def test_files_say_what_they_are(tenancy, look, tmp_path):
+    history = [{"endTime": "2025-01-05 08:12", "artistName": "Ada", "trackName": "Low Tide", "msPlayed": 5}]
+    (tmp_path / "one.json").write_text(json.dumps(history), encoding="utf-8")
+    (tmp_path / "two.json").write_text('{"strange": "SECRET"}', encoding="utf-8")
+    shown = tenancy("detect", tmp_path, "--json")
+    assert (shown.code, [line["shape"] for line in shown.lines]) == (1, ["spotify-streaming-history-by-name", None])
+    told = tenancy("detect", tmp_path / "two.json")
+    assert told.out.startswith("two.json: of no kind that is known\n  it is json with strange\n  not ")
+    assert "SECRET" not in told.out + shown.out
+    assert (tenancy("detect", tmp_path / "one.json").code, tenancy("detect", tmp_path / "none.json").code) == (0, 6)
+
+    tenancy("tenant", "create", "acme")
+    assert tenancy("load", "acme", "--file", tmp_path).code == 6
+    report = tenancy("load", "acme", "--file", tmp_path / "one.json", "--given", "user=ada", "--json").json
+    assert (report["read"], report["stored"], report["written"]) == (1, 1, 4)
+    assert look("SELECT handle FROM t_acme.users") == [("ada",)]
+
+
+def test_files_and_datasets_do_not_go_together(tenancy, artists):
+    for words in (("--file", artists, "--dataset", "artists"), ("--given", "user=ada"), ("--file", artists, "--given", "user")):
+        assert tenancy("load", "acme", *words).code == 2
