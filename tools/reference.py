@@ -58,6 +58,7 @@ SHAPES = """\
 
 Files of these kinds say themselves what they are: the loader of their domain, `DomainLoader` and `tenancy load --file` load them, alone or many
 together, and `tenancy detect` says what a file is. How a pack declares more: [shapes](pack.md#shapes).
+[Real files](real-files.md) has what became of files that nobody made for this.
 
 Each dataset reads the file for itself, and counts its own records. The rows that come along with them are in the tables in parentheses.
 """

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import gzip
 import json
+import shutil
 import zipfile
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tenancy_fixtures import DomainLoader, FixtureManager, SpotifyDataLoader
+from tenancy_fixtures import DomainLoader, FixtureManager, Settings, SpotifyDataLoader
+from tenancy_fixtures._fixture import Operation, run
 from tenancy_fixtures._shapes import DatasetReport, RunReport
-from tenancy_fixtures.exceptions import ConfigurationError, DataRejected, UnknownShape, WrongDomain
-from tests.acceptance.support import State, failing
+from tenancy_fixtures.exceptions import ConfigurationError, DataRejected, UnknownShape, ValidationFailed, WrongDomain
+from tests.acceptance.support import PackFolder, State, failing
 
 pytestmark = pytest.mark.anyio
 
@@ -428,3 +430,55 @@ async def test_a_file_that_holds_nothing_to_load(acme: FixtureManager, tmp_path:
     write(tmp_path / "devices.json", {"devices": [{"id": "x", "is_active": True, "volume_percent": 5}]})
     report = await load(acme, tmp_path / "devices.json")
     assert (report.datasets, [(step.action, step.detail) for step in report.steps]) == ((), [("skip", {"reason": "the files hold nothing to load"})])
+
+
+# --- back again, and packs of the host's ------------------------------------------------------------------------------
+
+
+async def test_what_was_loaded_is_taken_back(acme: FixtureManager, state: State, tmp_path: Path):
+    write(tmp_path / "mpd.slice.0-999.json", a_slice(in_slice(1, 2)))
+    empty = state.counts("acme")
+    await load(acme, tmp_path / "mpd.slice.0-999.json")
+    operation = Operation("take_back", "acme", (SpotifyDataLoader(tmp_path / "mpd.slice.0-999.json"),), backwards=True)
+    report = await run(await acme._runtime(), acme.pack, operation)
+    assert [(step.action, step.object, step.detail) for step in report.steps] == [
+        ("unload", "spotify-playlist-slice.tracks", {"removed": 2}),
+        ("unload", "spotify-playlist-slice.playlists", {"removed": 1}),
+    ]
+    # What came along stays: others may refer to it.
+    left = {name: count for name, count in state.counts("acme").items() if count != empty[name]}
+    assert left == {"users": 1, "artists": 1, "artist_ids": 1, "albums": 1, "album_ids": 1, "tracks": 2}
+    assert (await load(acme, tmp_path / "mpd.slice.0-999.json")).written == 3
+
+
+async def test_a_pack_without_the_tables(settings: Settings, spoilt: PackFolder, state: State, tmp_path: Path):
+    spoilt.write("schema_template.sql", "CREATE TABLE things (id integer PRIMARY KEY)")
+    spoilt.manifest(datasets=[])
+    for revision in list((spoilt.folder / "migrations").iterdir()):
+        revision.unlink()
+    shutil.rmtree(spoilt.folder / "shapes", ignore_errors=True)
+    write(tmp_path / "a.json", track(1))
+    async with FixtureManager(settings, pack=spoilt.pack()) as manager:
+        await manager.create_tenant("acme")
+        with failing(state, ValidationFailed) as caught:
+            await load(manager, tmp_path / "a.json")
+        assert "spotify-web-api.artists → artists: no such table is in the schema" in caught[0].message
+
+
+async def test_a_pack_has_kinds_of_files_of_its_own(settings: Settings, spoilt: PackFolder, state: State, tmp_path: Path):
+    target = {"table": "artists", "key": ["artist_id"], "columns": {"artist_id": {"uuid": ["who"], "uuid_kind": "artist"}, "name": {"from": ["who"]}}}
+    declared = {"name": "acts", "domain": "mine", "description": "a list of acts", "recognise": {"needs": ["who", "stage"]}}
+    (spoilt.folder / "shapes").mkdir()
+    write(spoilt.folder / "shapes" / "acts.json", {**declared, "datasets": [{"name": "acts", "targets": [target]}]})
+    (tmp_path / "acts.csv").write_text("who,stage\nOdetta,1\n")
+    async with FixtureManager(settings, pack=spoilt.pack()) as manager:
+        await manager.create_tenant("acme")
+        report = await manager.apply(DomainLoader(tmp_path / "acts.csv"), tenant_id="acme", operation="load")
+        assert [(item.dataset, item.stored) for item in report.datasets] == [("acts.acts", 1)]
+        with failing(state, WrongDomain):
+            await load(manager, tmp_path / "acts.csv")
+    target["columns"]["nowhere"] = {"from": ["stage"]}
+    write(spoilt.folder / "shapes" / "acts.json", {**declared, "datasets": [{"name": "acts", "targets": [target]}]})
+    async with FixtureManager(settings, pack=spoilt.pack()) as manager:
+        findings = (await manager.validate_pack()).findings
+    assert [finding.object for finding in findings if finding.rule == "column"] == ["acts → artists.nowhere"]
