@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._data_loader import DataLoader, Wanted, misfits_of
-from ._domains import Detection, KnownShape, built_in, detect, detect_source
-from ._ingest import Place, as_path, open_sources
+from ._domains import Detection, KnownShape, built_in, detect, detect_each, find_sources
+from ._ingest import Place, as_path
 from ._shapes import Step, ValidationReport
 from .exceptions import ConfigurationError, DatasetNotFound, UnknownShape, ValidationFailed, WrongDomain
 
@@ -128,12 +128,11 @@ class DomainLoader(DataLoader):
 
     def _look(self, paths: Sequence[str | Path], known: Sequence[KnownShape], spool: Spool) -> dict[str, list[FileSource]]:
         """The sources by shape. Every file that cannot be loaded is told, not only the first."""
-        sources = [source for path in paths for source in open_sources(path, spool=spool)]
-        _tell_apart(sources)
+        places = [find_sources(path, known, spool) for path in paths]
+        _tell_apart([source for sources in places for source in sources])
         found: dict[str, list[FileSource]] = {}
         refused: list[Detection] = []
-        for source in sources:
-            detection = detect_source(source, known)
+        for source, detection in (pair for sources in places for pair in detect_each(sources, known)):
             if detection.shape is None or (self.domain is not None and detection.domain != self.domain):
                 refused.append(detection)
             else:

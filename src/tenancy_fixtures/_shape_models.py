@@ -29,7 +29,10 @@ class Recognise(Model):
         default_factory=dict, description="Names, and a regular expression that a value there matches; `a|b` is one of the two."
     )
     text: List[str] = Field(default_factory=list, description="Regular expressions that are found in the first part of the text.")
-    files: List[str] = Field(default_factory=list, description="Patterns of file names. A hint, where the contents fit several shapes.")
+    files: List[str] = Field(
+        default_factory=list,
+        description="Patterns of file names: a hint, where the contents fit several shapes; such files are looked at, whatever their suffix.",
+    )
 
     @field_validator("values", "text")
     @classmethod

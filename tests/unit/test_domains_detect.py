@@ -163,6 +163,21 @@ def test_each_file_of_an_archive(tmp_path):
     assert (found.known, found.shape, found.why) == (False, None, ("1 of 2 files: of no kind that is known", "1 of 2 files: needs"))
 
 
+def test_a_name_that_a_shape_knows_is_looked_at_among_others(tmp_path):
+    card = shape("card", {"text": [r"\A---$"], "files": ["README.md", "MLmodel"]})
+    (tmp_path / "README.md").write_text("---\nlicense: mit\n---\n")
+    (tmp_path / "one.json").write_text('{"a": 1, "d": 1}')
+    (tmp_path / "notes.md").write_text("---\n")
+    assert [part.shape for part in detect(tmp_path, [card, NEEDS]).parts] == ["card", "needs"]
+    (tmp_path / "MLmodel").write_text("nothing of the kind")
+    assert [part.shape for part in detect(tmp_path, [card, NEEDS]).parts] == ["card", "needs"]
+    assert not detect(tmp_path / "MLmodel", [card, NEEDS]).known
+    with zipfile.ZipFile(tmp_path / "x.zip", "w") as archive:
+        archive.write(tmp_path / "README.md", "model/README.md")
+        archive.write(tmp_path / "one.json", "model/one.json")
+    assert {part.shape for part in detect(tmp_path / "x.zip", [card, NEEDS]).parts} == {"card", "needs"}
+
+
 def test_a_file_that_is_nothing_of_the_kind(what, tmp_path):
     for content in (b"\x89PNG\r\n\x1a\n\x00\x00", b"PAR1 and no more", b'{"a": 1', b"just words\n"):
         found = what(content, NEEDS, name="x.dat")

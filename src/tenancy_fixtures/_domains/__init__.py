@@ -6,11 +6,12 @@ the module has the functions that the declarations name.
 
 from __future__ import annotations
 
+from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from .._ingest import SourceLimits, Spool, open_sources
+from .._ingest import SourceLimits, Spool, is_wanted, open_sources
 from ._detect import Detection, detect_source, together
 from ._shape import Documents, KnownShape, Rewrite, shapes_in
 
@@ -18,9 +19,11 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from .._ingest import FileSource, Sources
+
 DOMAINS = ("spotify",)
 
-__all__ = ["DOMAINS", "Detection", "Documents", "KnownShape", "Rewrite", "built_in", "detect", "detect_source", "shapes_in", "together"]
+__all__ = ["DOMAINS", "Detection", "Documents", "KnownShape", "Rewrite", "built_in", "detect", "detect_each", "find_sources", "shapes_in"]
 
 
 @cache
@@ -35,4 +38,27 @@ def detect(path: str | Path, shapes: Sequence[KnownShape], limits: SourceLimits 
     :raises SourceError: nothing is there, it may not be read, or an archive is damaged.
     """
     with Spool(limits) as spool:
-        return together(str(path), [detect_source(source, shapes) for source in open_sources(path, spool=spool)])
+        return together(str(path), [found for _, found in detect_each(find_sources(path, shapes, spool), shapes)])
+
+
+def detect_each(sources: Sequence[FileSource], shapes: Sequence[KnownShape]) -> list[tuple[FileSource, Detection]]:
+    """What each of several files is. One among others that only its name spoke for, and that is nothing known, is passed over.
+
+    :raises SourceMissing: one has gone, or may not be read.
+    """
+    found = [(source, detect_source(source, shapes)) for source in sources]
+    return found if len(found) == 1 else [(source, what) for source, what in found if what.known or is_wanted(source.name)]
+
+
+def find_sources(path: str | Path, shapes: Sequence[KnownShape], spool: Spool) -> Sources:
+    """The files that a path leads to: in folders and archives those with a suffix of records, and those that are called as a shape says.
+
+    :raises SourceError: as :func:`open_sources`.
+    """
+    patterns = {pattern.lower() for shape in shapes for known in shape.declared.known_by for pattern in known.files}
+
+    def wanted(name: str) -> bool:
+        last = name.rpartition("/")[2].lower()
+        return is_wanted(name) or any(fnmatch(last, pattern) for pattern in patterns)
+
+    return open_sources(path, spool=spool, wanted=wanted)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import MissingExtra
 from ._limits import SourceLimits
+from ._local import is_wanted
 from .sources import FileSource, Place, Sources, Spool, as_path, content_digest, open_sources, refuse_changed
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ __all__ = [
     "TargetFrame",
     "as_path",
     "content_digest",
+    "is_wanted",
     "open_sources",
     "read_dataset",
     "refuse_changed",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import stat
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Callable, Final
 from urllib.parse import unquote
 
 from ..exceptions import SourceMissing
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SUFFIXES: Final = (".csv", ".tsv", ".txt", ".json", ".ndjson", ".jsonl", ".parquet", ".arrow", ".feather", ".ipc")
 _ARCHIVES: Final = (".zip", ".tar", ".tgz", ".tzst", ".tbz2")
 _WILD = frozenset("*?[")
+# Whether a file among others, by its name, is data.
+Wanted = Callable[[str], bool]
 
 
 def local_path(url: str) -> Path:
@@ -32,8 +34,8 @@ def local_path(url: str) -> Path:
     return Path(unquote(slash + path))
 
 
-def find(path: Path) -> list[Path]:
-    """The file, the files of the folder, or those that the glob matches.
+def find(path: Path, wanted: Wanted) -> list[Path]:
+    """The file, the files of the folder that are wanted, or those that the glob matches.
 
     :raises SourceMissing: there is none, or no right to look.
     """
@@ -41,7 +43,7 @@ def find(path: Path) -> list[Path]:
         raise SourceMissing("no file has a NUL in its name", source=as_text(str(path)), hint="Check the path.")
     try:
         if path.is_dir():
-            found = [item for item in path.iterdir() if is_wanted(item.name) and not item.is_dir()]
+            found = [item for item in path.iterdir() if wanted(item.name) and not item.is_dir()]
             what = f"the folder {path.name!r} has no file that ends in {in_words(SUFFIXES)}, packed or not"
         elif _WILD & set(str(path)) and not path.exists():
             found = _glob(path)

@@ -14,7 +14,7 @@ from ._archives import ZipMember, tar_members, zip_members
 from ._codecs import CODECS, HEAD_BYTES, buffered, codec_of, unpack
 from ._extents import Extent, LocalFile, Spool
 from ._limits import Account
-from ._local import SUFFIXES, find, in_words, is_wanted, local_path, look_at, names_of
+from ._local import SUFFIXES, Wanted, find, in_words, is_wanted, local_path, look_at, names_of
 from ._remote import fetch, scheme_of
 from ._source_errors import as_text, damaged, missing
 from ._standard_input import NAME as STDIN
@@ -150,11 +150,11 @@ def as_path(place: str | Path) -> str | Path:
     return place if isinstance(place, str) and (place == "-" or scheme_of(place)) else Path(place)
 
 
-def open_sources(path: str | Path, *, spool: Spool | None = None) -> Sources:
+def open_sources(path: str | Path, *, spool: Spool | None = None, wanted: Wanted = is_wanted) -> Sources:
     """Find the files that ``path`` leads to, sorted by name, and see that each can be read.
 
     A folder gives its own files with a suffix of records or of archives (in any case; hidden files and subfolders are
-    left alone); a glob gives every file that it matches; an archive gives its members. A text may also be a URL, or ``-``
+    left alone; ``wanted`` may say otherwise); a glob gives every file that it matches; an archive gives its members, likewise. A text may also be a URL, or ``-``
     for standard input: these are kept in the ``spool``, with what else must be unpacked first. Whoever gives a spool closes
     it; without one, the sources have their own. To be called in a worker thread.
 
@@ -166,7 +166,7 @@ def open_sources(path: str | Path, *, spool: Spool | None = None) -> Sources:
     own = spool is None
     spool = spool or Spool()
     try:
-        sources = Sources(source for name, extent, origin in _places(path, spool) for source in _expand(name, extent, spool, origin))
+        sources = Sources(source for name, extent, origin in _places(path, spool, wanted) for source in _expand(name, extent, spool, origin, wanted))
         spool.budget.count(as_text(str(path)), len(sources))
     except BaseException:
         if own:
@@ -212,16 +212,16 @@ def refuse_changed(sources: Iterable[FileSource]) -> None:
 _Found = Tuple[str, Extent, Optional[LocalFile]]
 
 
-def _places(path: str | Path, spool: Spool) -> Iterator[_Found]:
+def _places(path: str | Path, spool: Spool, wanted: Wanted) -> Iterator[_Found]:
     """Names and bytes of the files that a path leads to, packed as they are."""
     scheme = scheme_of(path) if isinstance(path, str) else None
     if path == "-":
         yield STDIN, _filled(STDIN, take_input(spool)), None
     elif scheme and scheme != "file":
-        for name, extent in fetch(str(path), spool, is_wanted):
+        for name, extent in fetch(str(path), spool, wanted):
             yield name, _filled(name, extent), None
     else:
-        files = find(local_path(str(path)) if scheme else Path(path))
+        files = find(local_path(str(path)) if scheme else Path(path), wanted)
         spool.budget.count(as_text(str(path)), len(files))
         for name, file in sorted(zip(names_of(files), files)):
             found = look_at(name, file)
@@ -238,11 +238,11 @@ def _nothing(name: str) -> SourceEmpty:
     return SourceEmpty(f"{name} is empty", source=name, hint="It needs a header and at least one record.")
 
 
-def _expand(name: str, extent: Extent, spool: Spool, origin: LocalFile | None) -> Iterator[FileSource]:
+def _expand(name: str, extent: Extent, spool: Spool, origin: LocalFile | None, wanted: Wanted) -> Iterator[FileSource]:
     """The sources in a file: the file itself, or, where it is an archive, its members."""
     codec = _codec(name, extent)
     if codec == "zip":
-        yield from _members(name, ((member.name, member) for member in zip_members(name, extent, spool, is_wanted)), spool, origin)
+        yield from _members(name, ((member.name, member) for member in zip_members(name, extent, spool, wanted)), spool, origin)
         return
     source = FileSource(name, extent, spool, codec=None if codec == "tar" else codec, origin=origin)
     if codec not in (None, "tar"):
@@ -252,7 +252,7 @@ def _expand(name: str, extent: Extent, spool: Spool, origin: LocalFile | None) -
             with source.open() as stream:
                 extent = spool.take(name, _pieces(stream), counted=True)
     if codec == "tar":
-        yield from _members(name, tar_members(name, extent, spool, is_wanted), spool, origin)
+        yield from _members(name, tar_members(name, extent, spool, wanted), spool, origin)
     else:
         yield source
 
