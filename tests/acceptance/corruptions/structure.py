@@ -50,9 +50,9 @@ def a_primary_key_is_gone(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.audio_features DROP CONSTRAINT audio_features_pkey")
 
 
-@corruption(("constraint", "playlists.playlists_owner_id_name_key"), repaired=True)
+@corruption(("constraint", "export_lines.export_lines_key"), repaired=True)
 def a_unique_constraint_is_gone(db: State, pick: random.Random) -> None:
-    db.run("ALTER TABLE t_acme.playlists DROP CONSTRAINT playlists_owner_id_name_key")
+    db.run("ALTER TABLE t_acme.export_lines DROP CONSTRAINT export_lines_key")
 
 
 @corruption(("constraint", "tracks.tracks_artist_id_fkey"), repaired=True)
@@ -98,10 +98,10 @@ def a_foreign_key_is_not_valid(db: State, pick: random.Random) -> None:
     )
 
 
-@corruption(("constraint", "albums.albums_artist_id_fkey"), ("constraint", "tracks.tracks_album_id_fkey"), repaired=True)
+@corruption(("constraint", "export_lines.export_lines_export_id_fkey"), repaired=True)
 def references_are_switched_off(db: State, pick: random.Random) -> None:
-    """On one table, as for a load: its own reference, and those to it."""
-    db.run("ALTER TABLE t_acme.albums DISABLE TRIGGER ALL")
+    """On one table, as for a load: those of others that lead to it stop too."""
+    db.run("ALTER TABLE t_acme.exports DISABLE TRIGGER ALL")
 
 
 @corruption(("column", "users.display_name"), repaired=True)
