@@ -122,7 +122,7 @@ class DatasetLoad:
         stream = self._reading
         facts: dict[str, Any] = {"text_columns": stream.text_columns[target.table], "batch_size": self._context.settings.batch_size}
         facts.update(late_indexes=large and self._bare, as_owner=lambda: transaction.acting_as("migrator"), locate=stream.locate)
-        facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run, existing=target.existing)
+        facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run, existing=target.existing, partitions=target.partitions)
         if self._context.settings.data_validation:
             facts["references"] = self._references[target.table]
         columns = stream.schemas[target.table].names

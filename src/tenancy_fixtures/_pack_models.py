@@ -61,6 +61,7 @@ class Step(Model):
     )
     split: Optional[str] = Field(None, min_length=1, description="What stands between the values of an array.")
     default: Optional[Scalar] = Field(None, description="The value where there is none.")
+    pair: Optional[str] = Field(None, min_length=1, description="Of a JSON array of `key` and `value`: the value under this key, or none.")
 
     @property
     def name(self) -> str:
@@ -77,16 +78,17 @@ class Step(Model):
         return self
 
 
-_STEPS = ("replace", "map", "number", "format", "epoch", "shift", "split", "default")
-_ORIGINS = ("source", "join", "uuid", "const", "provenance")
+_STEPS = ("replace", "map", "number", "format", "epoch", "shift", "split", "default", "pair")
+_ORIGINS = ("source", "join", "uuid", "const", "provenance", "members")
+_WHOLE = ("const", "provenance", "members")
 
 
 class ColumnMapping(Model):
-    """Where a target column's value comes from: exactly one of ``from``, ``join``, ``uuid``, ``const`` and ``provenance``.
+    """Where a target column's value comes from: exactly one of ``from``, ``join``, ``uuid``, ``const``, ``provenance`` and ``members``.
 
     ``from`` names source columns, the first that the source has is read; ``join`` puts several together; ``uuid`` makes a
     version 5 uuid (RFC 9562) of the named source columns, so that the same natural key gives the same id in every load;
-    ``const`` is a fixed value; ``provenance`` is where the record stood. ``nulls`` stand for no value, then ``extract`` keeps
+    ``const`` is a fixed value; ``provenance`` is where the record stood; ``members`` are columns that make one object of JSON. ``nulls`` stand for no value, then ``extract`` keeps
     the first group of a regular expression, then come the ``steps``, in their order.
     """
 
@@ -98,9 +100,12 @@ class ColumnMapping(Model):
     uuid_kind: Optional[str] = Field(None, description="Word that keeps uuids of different things apart; the target table where none is given.")
     const: Optional[Scalar] = None
     provenance: Optional[Literal["record", "source"]] = Field(None, description="The record's number in its source, or the source's name.")
+    members: Optional[List[str]] = Field(
+        None, min_length=1, description="Patterns of column names, such as `*`: what nothing else reads, as an object of JSON. For tables."
+    )
     extract: Optional[str] = Field(None, description="Regular expression; its first group is the value. No match is a reject.")
     nulls: List[str] = Field(default_factory=lambda: [""], description="Texts that stand for no value.")
-    steps: List[Union[Literal["strip", "lower", "upper", "first_day"], Step]] = Field(
+    steps: List[Union[Literal["strip", "lower", "upper", "first_day", "pairs"], Step]] = Field(
         default_factory=list, description="What is done with the text, in this order; of a uuid, with each of its columns."
     )
     optional: bool = Field(False, description="The source may lack the column: its default, or null, is stored.")
@@ -110,8 +115,8 @@ class ColumnMapping(Model):
     def _one_origin(self) -> ColumnMapping:
         given = [name for name in _ORIGINS if getattr(self, name) is not None]
         if len(given) != 1:
-            raise ValueError("give exactly one of from, join, uuid, const and provenance")
-        if given[0] in ("const", "provenance") and (self.steps or self.extract is not None):
+            raise ValueError("give exactly one of from, join, uuid, const, provenance and members")
+        if given[0] in _WHOLE and (self.steps or self.extract is not None):
             raise ValueError(f"{given[0]} is the value: it takes neither steps nor extract")
         return self
 
@@ -181,6 +186,9 @@ class Target(Model):
     existing: Literal["replace", "complete", "fill", "keep"] = Field(
         "replace",
         description="What becomes of a row that is there: it gets all values of the record, all that the record has, those that it lacks itself, or none.",
+    )
+    partitions: Optional[Literal["month"]] = Field(
+        None, description="Of a table that is partitioned by ranges of a time: partitions that the records need are made, one for each of these."
     )
 
     @model_validator(mode="after")

@@ -120,7 +120,10 @@ class ForeignKey(Shape):
 
 @dataclass(frozen=True)
 class Table(Shape):
-    """One table as the catalogue has it. ``referenced_by`` are the foreign keys of others that point here."""
+    """One table as the catalogue has it. ``referenced_by`` are the foreign keys of others that point here.
+
+    ``partition_key`` are the columns that say in which partition a row is, ``partition_strategy`` is ``range``, ``list`` or ``hash``.
+    """
 
     schema: str
     name: str
@@ -130,16 +133,26 @@ class Table(Shape):
     foreign_keys: tuple[ForeignKey, ...] = ()
     referenced_by: tuple[ForeignKey, ...] = ()
     row_security: bool = False
-    partitioned: bool = False
+    partition_strategy: str = ""
+    partition_key: tuple[str, ...] = ()
     has_triggers: bool = False
+
+    @property
+    def partitioned(self) -> bool:
+        """Whether its rows are in partitions."""
+        return bool(self.partition_strategy)
 
     def column(self, name: str) -> Column | None:
         """The column of that name, or ``None``."""
         return next((column for column in self.columns if column.name == name), None)
 
     def keeps_apart(self, columns: Iterable[str]) -> bool:
-        """Whether no two rows can have the same values in these columns."""
-        wanted = set(columns)
+        """Whether no two rows can have the same values in these columns; of a partitioned table, none that a load writes.
+
+        PostgreSQL keeps rows of several partitions apart only by what the partitions are told apart by; a load, which merges
+        by the key alone, moves a row whose partition has changed.
+        """
+        wanted = {*columns, *self.partition_key}
         return any(index.unique and wanted.issuperset(index.columns) for index in self.indexes)
 
 

@@ -31,6 +31,7 @@ _MESSAGES = {
     "check": "the table's check constraint refuses it",
     "exclusion": "it collides with another row",
     "length": "longer than the column",
+    "partition": "there is no partition for it",
     "type": "not of the column's type",
 }
 
@@ -87,7 +88,7 @@ async def from_violation(target: Target, error: psycopg.Error, rows: Rows, after
     ``rows`` are the load's own; ``after`` is the table as it would be, as a FROM item. ``None`` where it was not a rule.
     """
     name = error.diag.constraint_name
-    if error.diag.table_name != target.table.name:
+    if error.diag.table_name != target.table.name and not target.table.partitioned:
         return None
     try:
         async with target.connection.transaction():

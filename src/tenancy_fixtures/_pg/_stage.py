@@ -13,6 +13,7 @@ from ..exceptions import RowsLost
 from . import _rejects
 from ._casts import cast_stage
 from ._distinct import DistinctKeys
+from ._partitions import make_partitions
 from ._target import column, differing, equal, listed, trusted
 from ._write import Outcome, move_sequences
 from .sql import identifier
@@ -119,6 +120,7 @@ class StagedWay:
         if self._keys is None or not self._keys.all_differ():
             await self._refuse_empty_keys()
             duplicates = await self._drop_duplicates()
+        await make_partitions(self.target, self._rows)
         counted = await self._compare()
         if counted["staged"] + duplicates["count"] != sent:
             raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {counted['staged'] + duplicates['count']} arrived in staging")

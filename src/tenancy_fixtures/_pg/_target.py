@@ -45,6 +45,7 @@ class Target:
     errors call the load; ``lasting`` is False where all of it will be taken back. ``references`` are checked like foreign
     keys of the table when all rows of the load are there; the table need not have them. ``existing`` says what becomes of
     a row that is there: ``replace`` its values, ``complete`` it with those that are not null, ``fill`` its nulls, or ``keep`` it.
+    ``partitions`` is the span of time, ``month``, for which partitions are made where the rows need them.
     """
 
     connection: AsyncConnection[Any] = field(repr=False)
@@ -58,6 +59,7 @@ class Target:
     lasting: bool = True
     references: tuple[ForeignKey, ...] = ()
     existing: str = "replace"
+    partitions: str | None = None
 
     def __post_init__(self) -> None:
         problem = self._problem()

@@ -39,7 +39,8 @@ def _table(row: Mapping[str, Any]) -> Table:
         foreign_keys=tuple(ForeignKey(**_tuples(item)) for item in row["foreign_keys"]),
         referenced_by=tuple(ForeignKey(**_tuples(item)) for item in row["referenced_by"]),
         row_security=row["row_security"],
-        partitioned=row["partitioned"],
+        partition_strategy=row["partition_strategy"],
+        partition_key=tuple(row["partition_key"]),
         has_triggers=row["has_triggers"],
     )
 

@@ -161,6 +161,7 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     lasting: bool = True,
     references: Sequence[ForeignKey] = (),
     existing: str = "replace",
+    partitions: str | None = None,
 ) -> TableWriter:
     """Begin to write ``columns`` of a table; rows with the same ``key`` are the same row.
 
@@ -169,11 +170,12 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     row-level security, triggers and rules, and ``as_owner`` may do DDL on it. The table stays locked until the
     transaction ends. ``dataset`` is what errors call the load; ``lasting=False`` says that all of it will be taken back.
     ``references`` are checked as if they were foreign keys of the table. ``existing`` is what becomes of rows that are there:
-    ``replace``, ``complete`` (a null replaces nothing), ``fill`` (only nulls are replaced) or ``keep``.
+    ``replace``, ``complete`` (a null replaces nothing), ``fill`` (only nulls are replaced) or ``keep``. ``partitions`` is for
+    what span of time (``month``) a table that is partitioned by ranges of a time gets the partitions that its rows need.
 
     :raises PackInvalid: the columns, the key and the table do not go together.
     """
-    facts = (as_owner, locate, dataset, lasting, tuple(references), existing)
+    facts = (as_owner, locate, dataset, lasting, tuple(references), existing, partitions)
     target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), *facts)
     way = await cancelled_once(_choose(target, late_indexes=late_indexes))
     return TableWriter(way, batch_size)

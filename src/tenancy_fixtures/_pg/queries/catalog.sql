@@ -3,8 +3,12 @@
 -- name: read_tables
 -- One row for each table of a schema, its parts as JSON. Domains are followed to their base type, whatever their depth.
 WITH RECURSIVE tables AS (
-    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relkind = 'p' AS partitioned, c.relrowsecurity AS row_security
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relrowsecurity AS row_security,
+        CASE p.partstrat WHEN 'r' THEN 'range' WHEN 'l' THEN 'list' WHEN 'h' THEN 'hash' ELSE '' END AS partition_strategy,
+        coalesce((SELECT jsonb_agg(a.attname ORDER BY k.position)
+                  FROM unnest(p.partattrs::int2[]) WITH ORDINALITY k (number, position)
+                  JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum = k.number), '[]') AS partition_key
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace LEFT JOIN pg_partitioned_table p ON p.partrelid = c.oid
     WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p')
 ), base AS (
     SELECT t.oid AS declared, t.oid, t.typtype, t.typbasetype, t.typtypmod
@@ -34,7 +38,7 @@ WITH RECURSIVE tables AS (
     WHERE o.contype = 'f' AND o.conparentid = 0 AND (o.conrelid IN (SELECT oid FROM tables) OR o.confrelid IN (SELECT oid FROM tables))
 )
 SELECT
-    t.schema, t.name, t.partitioned, t.row_security,
+    t.schema, t.name, t.partition_strategy, t.partition_key, t.row_security,
     EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal) AS has_triggers,
     coalesce(columns.list, '[]') AS columns,
     coalesce(indexes.list, '[]') AS indexes,
@@ -99,14 +103,21 @@ SELECT pg_catalog.quote_ident(%(schema)s), pg_catalog.set_config('search_path', 
 
 -- name: fingerprint
 -- One row for each object of a schema: what it is, and PostgreSQL's own definition of it. Rows of data, statistics, owners,
--- rights and what a sequence has counted to are no part of a structure. Names of the schema's own objects are printed without
+-- rights and what a sequence has counted to are no part of a structure, nor are partitions for a range of values: they come
+-- and go with the data. Names of the schema's own objects are printed without
 -- it, so it is put on the search path; and that is done in the statement itself, when all names in it have their meaning:
 -- functions and operators of the schema must not be taken for the ones meant here, they would run with the rights of who looks.
 WITH home AS MATERIALIZED (
     SELECT oid, nspname, set_config('search_path', quote_ident(nspname) || ', pg_temp', true) FROM pg_namespace WHERE nspname = %(schema)s
 ),
+partition AS (
+    SELECT c.oid FROM pg_class c JOIN pg_inherits i ON i.inhrelid = c.oid JOIN pg_partitioned_table p ON p.partrelid = i.inhparent
+    WHERE p.partstrat = 'r' AND c.oid <> p.partdefid
+),
 relation AS (
     SELECT c.* FROM pg_class c JOIN home ON c.relnamespace = home.oid
+    WHERE c.oid NOT IN (SELECT oid FROM partition)
+      AND NOT EXISTS (SELECT FROM pg_index i WHERE i.indexrelid = c.oid AND i.indrelid IN (SELECT oid FROM partition))
 ),
 own_constraint AS (
     SELECT o.*, coalesce(r.relname, t.typname) AS host
@@ -114,7 +125,7 @@ own_constraint AS (
     LEFT JOIN pg_class r ON r.oid = o.conrelid
     LEFT JOIN pg_type t ON t.oid = o.contypid
     -- From PostgreSQL 18 on NOT NULL is a constraint too; here it is said with its column.
-    WHERE o.contype <> 'n'
+    WHERE o.contype <> 'n' AND o.conrelid NOT IN (SELECT oid FROM partition) AND o.confrelid NOT IN (SELECT oid FROM partition)
 ),
 commented (classid, objid) AS (
     SELECT 'pg_class'::regclass, oid FROM relation

@@ -316,3 +316,55 @@ INSERT INTO {probe} SELECT CAST({column} AS {bare}) FROM {stage} WHERE {record} 
 
 -- name: delete_staged
 DELETE FROM {table} AS t USING {stage} AS s WHERE {match}
+
+-- name: default_partition
+SELECT n.nspname AS schema, c.relname AS name
+FROM pg_partitioned_table p JOIN pg_class c ON c.oid = p.partdefid JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE p.partrelid = %(table)s::regclass
+
+-- name: needed_months
+-- Months of staged rows into which no partition reaches. Their bounds come back as text with its offset, to be written as they are.
+WITH bound AS (
+    SELECT CASE b.part[1] WHEN 'MINVALUE' THEN '-infinity' ELSE btrim(b.part[1], '''') END::{type} AS low,
+           CASE b.part[2] WHEN 'MAXVALUE' THEN 'infinity' ELSE btrim(b.part[2], '''') END::{type} AS high
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS b (part)
+    WHERE i.inhparent = {parent}::regclass AND b.part IS NOT NULL
+), month AS (
+    SELECT DISTINCT date_trunc('month', {moment}) AS first FROM {relation} AS r
+), span AS (
+    SELECT first, (first {zone})::{type} AS low, ((first + interval '1 month') {zone})::{type} AS high
+    FROM month
+    WHERE first BETWEEN date_trunc('month', now() AT TIME ZONE 'UTC') - make_interval(years => {back})
+                    AND date_trunc('month', now() AT TIME ZONE 'UTC') + make_interval(years => {ahead})
+)
+SELECT to_char(s.first, 'YYYY_MM') AS label, s.low::text AS low, s.high::text AS high
+FROM span s WHERE NOT EXISTS (SELECT FROM bound b WHERE b.low < s.high AND s.low < b.high)
+ORDER BY s.first
+
+-- name: without_partition
+WITH bound AS (
+    SELECT CASE b.part[1] WHEN 'MINVALUE' THEN '-infinity' ELSE btrim(b.part[1], '''') END::{type} AS low,
+           CASE b.part[2] WHEN 'MAXVALUE' THEN 'infinity' ELSE btrim(b.part[2], '''') END::{type} AS high,
+           b.part[2] = 'MAXVALUE' AS open
+    FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid
+    CROSS JOIN LATERAL regexp_match(pg_get_expr(c.relpartbound, c.oid), '^FOR VALUES FROM \((.*)\) TO \((.*)\)$') AS b (part)
+    WHERE i.inhparent = {parent}::regclass AND b.part IS NOT NULL
+)
+SELECT count(*) AS count, (array_agg(r.{record} ORDER BY r.{record}))[1:{limit}] AS records
+FROM {relation} AS r WHERE NOT EXISTS (SELECT FROM bound b WHERE r.{column} >= b.low AND (r.{column} < b.high OR b.open))
+
+-- name: make_partition
+CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION)
+
+-- name: close_partition
+ALTER TABLE {partition} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY
+
+-- name: move_to_partition
+-- What was written while there was no partition for it.
+WITH moved AS (DELETE FROM {other} WHERE {column} >= {low} AND {column} < {high} RETURNING {columns})
+INSERT INTO {partition} ({columns}) SELECT {columns} FROM moved
+
+-- name: attach_partition
+-- Readers of the table go on; those that ask the default partition wait for the end of the load.
+ALTER TABLE {table} ATTACH PARTITION {partition} FOR VALUES FROM ({low}) TO ({high})
