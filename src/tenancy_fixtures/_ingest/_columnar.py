@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import closing, contextmanager
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 import polars as pl
@@ -16,7 +17,7 @@ from ._paths import as_name, parse_path
 from .readers import RawFrame
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from .readers import Field, Header
     from .sources import FileSource
@@ -36,12 +37,13 @@ class _ColumnarReader:
 
     kind = ""
 
-    def __init__(self, source: FileSource, fields: Mapping[str, Field]) -> None:
+    def __init__(self, source: FileSource, fields: Mapping[str, Field], patterns: Sequence[str] = ()) -> None:
         self._source = source
         self.notes: tuple[str, ...] = ()
         with self._opened() as file:
             schema = self._schema(file)
-            self._paths = {name: path for name in fields if (path := self._locate(schema, name)) is not None}
+            matching = [name for name in schema.names if any(fnmatchcase(name, pattern) for pattern in patterns)]
+            self._paths = {name: path for name in dict.fromkeys([*fields, *matching]) if (path := self._locate(schema, name)) is not None}
             roots = {path[0] for path in self._paths.values()}
             extra = [as_name(field.name) for index, field in enumerate(schema) if index not in roots]
         self.header: Header = (*self._paths, *extra)

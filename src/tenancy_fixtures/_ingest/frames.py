@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 import polars as pl
 
 from .._shapes import Reject
+from ..exceptions import PackInvalid
 from .checks import find_broken
+from .members import as_object
 from .texts import as_text
 from .uniques import Seen, hashes_of, repeated
 from .uuids import UuidMaker, hyphenated
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
     from .._pack_models import Join
-    from .mapping import ColumnPlan, Input, Plan, TargetPlan
+    from .mapping import ColumnPlan, Input, Members, Plan, TargetPlan
     from .readers import Header, RawFrame
     from .steps import CompiledStep
 
@@ -212,6 +214,8 @@ class _Work:
     def _made(self, column: ColumnPlan) -> pl.Series:
         if column.provenance is not None:
             return self._cast(column, self._provenance(column.provenance))
+        if column.members is not None:
+            return self._cast(column, self._object(column.members))
         texts = [self._text(item) for item in column.inputs]
         if column.uuid_kind is not None:
             return self._uuid(column, texts)
@@ -230,6 +234,11 @@ class _Work:
 
     def _provenance(self, what: str) -> pl.Series:
         return self._raw.numbers if what == "record" else pl.Series([self._source]).new_from_index(0, self._raw.cells.height)
+
+    def _object(self, members: Members) -> pl.Series:
+        if self._raw.by_record:
+            raise PackInvalid("members are columns of a table, and records of JSON have none", hint="Name the objects that are wanted in from.")
+        return as_object([(str(item), self._cells(item)) for item in members.found(self._header)], self._raw.cells.height)
 
     def _joined(self, column: ColumnPlan, join: Join, texts: list[pl.Series]) -> pl.Series:
         labels = [item.found(self._header) for item in column.inputs]

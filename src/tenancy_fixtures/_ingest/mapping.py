@@ -6,6 +6,7 @@ Everything that can be wrong with a mapping is found here, before the first reco
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -47,6 +48,20 @@ class Input:
 
 
 @dataclass(frozen=True)
+class Members:
+    """Columns that make one object: those whose names match a pattern, and that nothing else reads (``taken``)."""
+
+    patterns: tuple[str, ...]
+    nulls: tuple[str, ...]
+    taken: frozenset[str]
+
+    def found(self, header: Header) -> list[Input]:
+        """The columns of that header."""
+        names = [name for name in header if name not in self.taken and any(fnmatchcase(name, pattern) for pattern in self.patterns)]
+        return [Input((name,), self.nulls) for name in names]
+
+
+@dataclass(frozen=True)
 class ColumnPlan:
     """How one target column is made: of one input, of several joined or as a uuid, of a constant, or of where the record stood.
 
@@ -63,12 +78,13 @@ class ColumnPlan:
     join: Join | None = None
     steps: tuple[CompiledStep, ...] = ()
     provenance: str | None = None
+    members: Members | None = None
 
     @property
     def same(self) -> tuple[object, ...]:
         """What columns with the same values have in common."""
         joined = self.join and (self.join.separator, self.join.skip_nulls)
-        return self.inputs, self.uuid_kind, self.type, joined, self.steps, self.provenance
+        return self.inputs, self.uuid_kind, self.type, joined, self.steps, self.provenance, self.members
 
     def label(self, header: Header) -> str:
         """What rejects call the column: the source's name for it, where it comes from there."""
@@ -138,6 +154,7 @@ def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]
         for name, mapping in target.columns.items():
             column = table.column(name) if table else None
             field = Field(_kind(column, mapping), mapping.optional and column is not None and column.has_default)
+            found.update({pattern: Field("pattern") for pattern in mapping.members or ()})
             for other in [other for item in _inputs(mapping) for other in item.names]:
                 known = found.get(other, field)
                 found[other] = Field(known.kind if known.kind == field.kind else "exact", known.has_default and field.has_default)
@@ -180,7 +197,8 @@ def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table
     for name, mapping in target.columns.items():
         column = _writable(dataset, table, name)
         if not mapping.optional or len(_lacking(mapping, headers)) < len(headers):
-            columns.append(_compile_column(target, column, mapping, required=name in needed or not column.nullable))
+            required = name in needed or not column.nullable
+            columns.append(_compile_column(target, column, mapping, required=required, taken=read_names(dataset)))
     _require_complete(dataset, table, columns)
     known = {column.name: column.cast for column in columns}
     uniques = tuple(tuple(rule.names) for rule in rules if rule.rule == "unique" and all(name in known for name in rule.names))
@@ -278,7 +296,7 @@ def _describe(header: Header, known: frozenset[str], delimiter: str | None) -> s
     return "None of the dataset's columns is in its first line: has the file a header? If not, name its columns in source.header."
 
 
-def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool) -> ColumnPlan:
+def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool, taken: frozenset[str]) -> ColumnPlan:
     cast = cast_for(column.type)
     if mapping.extract is not None:
         require_pattern(mapping.extract, column.name, group=True)
@@ -289,7 +307,8 @@ def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, r
             raise PackInvalid(f"{target.table}.{column.name} cannot hold a uuid", table=target.table, column_name=column.name)
     const = None if mapping.const is None else _constant(target, column, mapping, cast)
     steps = () if mapping.join is None else compile_steps(mapping.steps, f"{target.table}.{column.name}")
-    facts = {"join": mapping.join, "steps": steps, "provenance": mapping.provenance}
+    members = None if mapping.members is None else Members(tuple(mapping.members), tuple(mapping.nulls), taken)
+    facts = {"join": mapping.join, "steps": steps, "provenance": mapping.provenance, "members": members}
     return ColumnPlan(column.name, column.type.declared, cast, _inputs(mapping), required, kind, const, **facts)  # type: ignore[arg-type]
 
 
@@ -304,9 +323,10 @@ def _constant(target: Target, column: Column, mapping: ColumnMapping, cast: Cast
 
 def _ignored(dataset: Dataset, headers: Mapping[str, Header]) -> tuple[str, ...]:
     read = read_names(dataset)
+    patterns = [pattern for target in dataset.targets for mapping in target.columns.values() for pattern in mapping.members or ()]
     ignored: dict[str, None] = {}
     for source, header in headers.items():
-        extra = [name for name in header if name not in read]
+        extra = [name for name in header if name not in read and not any(fnmatchcase(name, pattern) for pattern in patterns)]
         if extra and dataset.extra_columns == "error":
             hint = "Map them, or set extra_columns to ignore."
             raise SourceMalformed(f"{source} has columns that no target reads: {', '.join(extra)}", source=source, columns=extra, hint=hint)

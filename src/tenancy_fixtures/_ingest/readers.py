@@ -23,7 +23,8 @@ Header = Tuple[str, ...]  # a source's column names, in its order
 class Field:
     """What the mapping does with a name under which it would find a column.
 
-    ``kind`` (integer, real, number, boolean, text; exact where each character counts) is what its values should be; ``has_default`` says that a source without the
+    ``kind`` (integer, real, number, boolean, text; exact where each character counts) is what its values should be; of a ``pattern``
+    all columns are wanted whose names match it. ``has_default`` says that a source without the
     column leaves its values to the table.
     """
 
@@ -109,6 +110,8 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
     :raises SourceError: the source cannot be read in that format.
     """
     kind = declared.format if declared.format != "auto" else detect(source)
+    patterns = [name for name, field in fields.items() if field.kind == "pattern"]
+    fields = {name: field for name, field in fields.items() if field.kind != "pattern"}
     if hooks and (hooks.rewrite or hooks.documents):
         from ._documents import DocumentReader
 
@@ -116,7 +119,7 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
     if kind in ("parquet", "arrow"):
         from ._columnar import ArrowReader, ParquetReader
 
-        return (ParquetReader if kind == "parquet" else ArrowReader)(source, fields)
+        return (ParquetReader if kind == "parquet" else ArrowReader)(source, fields, patterns)
     if kind == "json":
         from ._json import JsonReader
 

@@ -16,6 +16,7 @@ from .._pack_models import Step
 from ..exceptions import PackInvalid
 from .arrays import literals
 from .casts import BLANKS
+from .members import are_pairs, pairs_as_object, value_of_pair
 from .texts import as_text
 
 if TYPE_CHECKING:
@@ -85,6 +86,7 @@ _WORDS = {
     "lower": CompiledStep(lambda text: text.str.to_lowercase(), "lower"),
     "upper": CompiledStep(lambda text: text.str.to_uppercase(), "upper"),
     "first_day": CompiledStep(_first_day, "first_day"),
+    "pairs": CompiledStep(pairs_as_object, "pairs", "an array of objects with a key and a value"),
 }
 
 
@@ -238,6 +240,15 @@ def _default(value: Any, _: Step) -> CompiledStep:
     return CompiledStep(lambda values: values.fill_null(text), "default")
 
 
+def _pair(key: str, _: Step) -> CompiledStep:
+    return CompiledStep(
+        lambda text: value_of_pair(text, key),
+        "pair",
+        "an array of objects with a key and a value",
+        lambda text: ~are_pairs(text).fill_null(value=False),
+    )
+
+
 def as_written(value: Any) -> str:
     """A value of a pack as text that PostgreSQL reads."""
     return str(value).lower() if isinstance(value, bool) else str(value)
@@ -256,4 +267,5 @@ _MAKERS: dict[str, Callable[[Any, Step], CompiledStep]] = {
     "shift": _shift,
     "split": _split,
     "default": _default,
+    "pair": _pair,
 }
