@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .base import FixtureContext as FixtureContext
     from .base import FixtureManager as FixtureManager
     from .config_fixtures import ConfigFixture as ConfigFixture
+    from .data_loaders import AnalyticsLoader as AnalyticsLoader
     from .data_loaders import DataLoader as DataLoader
     from .data_loaders import Detection as Detection
     from .data_loaders import DomainLoader as DomainLoader
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
     from .validators import FixtureValidator as FixtureValidator
 
 _HOME = {
+    "AnalyticsLoader": "data_loaders",
     "BaseFixture": "base",
     "ConfigFixture": "config_fixtures",
     "ConfigUtils": "utils",
@@ -66,6 +68,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AnalyticsLoader",
     "BaseFixture",
     "ConfigFixture",
     "ConfigUtils",

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._data_loader import DataLoader, Wanted, misfits_of
-from ._domains import Detection, KnownShape, built_in, detect, detect_each, find_sources
+from ._domains import Detection, KnownShape, built_in, detect, detect_each, find_sources, settle
 from ._ingest import Place, as_path
 from ._shapes import Step, ValidationReport
 from .exceptions import ConfigurationError, DatasetNotFound, UnknownShape, ValidationFailed, WrongDomain
@@ -94,8 +94,20 @@ class DomainLoader(DataLoader):
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Look at the files, and load them in order of references."""
-        steps = await super().apply(context)
+        steps = [*await super().apply(context), *await self._settle(context)]
         return steps or [Step(self.name, "skip", ", ".join(map(str, self.paths or ())), {"reason": "the files hold nothing to load"})]
+
+    async def plan(self, context: FixtureContext) -> Sequence[Step]:
+        """Say for each dataset what a load would write, and what would be made of it."""
+        return [*await super().plan(context), *await self._settle(context)]
+
+    async def rollback(self, context: FixtureContext) -> Sequence[Step]:
+        """Remove the rows whose keys the sources hold, and make anew what was made of them."""
+        return [*await super().rollback(context), *await self._settle(context)]
+
+    async def _settle(self, context: FixtureContext) -> list[Step]:
+        done = await settle(self.domain, context.transaction, context.existing.namespace)
+        return [Step(self.name, "derive", domain, counts) for domain, counts in done.items()]
 
     async def _wanted(self, context: FixtureContext, tables: Mapping[str, Table], spool: Spool) -> list[Wanted]:
         if self.paths is None:

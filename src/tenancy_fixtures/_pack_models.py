@@ -101,7 +101,9 @@ class ColumnMapping(Model):
     const: Optional[Scalar] = None
     provenance: Optional[Literal["record", "source"]] = Field(None, description="The record's number in its source, or the source's name.")
     members: Optional[List[str]] = Field(
-        None, min_length=1, description="Patterns of column names, such as `*`: what nothing else reads, as an object of JSON. For tables."
+        None,
+        min_length=1,
+        description="Columns that make an object of JSON: by name, or in tables by patterns such as `*`, for what nothing else reads.",
     )
     extract: Optional[str] = Field(None, description="Regular expression; its first group is the value. No match is a reject.")
     nulls: List[str] = Field(default_factory=lambda: [""], description="Texts that stand for no value.")

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
+class AnalyticsLoader(DomainLoader):
+    """Streams of events: Segment's, Snowplow's, Google Analytics' export to BigQuery; sessions and page views that were summed up, metrics, segments.
+
+    ``paths`` and all other arguments are those of :class:`DomainLoader`. Sessions are computed of the events in the same
+    transaction: what the source calls one, or what is not interrupted for 30 minutes. Months get partitions as their events come.
+    """
+
+    name: ClassVar[str] = "analytics"
+    domain: ClassVar[str | None] = "analytics"
+
+
 class SpotifyDataLoader(DomainLoader):
     """Spotify's data: catalogue, playlists, listening.
 
@@ -32,4 +43,4 @@ class SpotifyDataLoader(DomainLoader):
         super().__init__(paths, given=given, **options)
 
 
-__all__ = ["DataLoader", "Detection", "DomainLoader", "KnownShape", "SpotifyDataLoader", "shapes_in"]
+__all__ = ["AnalyticsLoader", "DataLoader", "Detection", "DomainLoader", "KnownShape", "SpotifyDataLoader", "shapes_in"]

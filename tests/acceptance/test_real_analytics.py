@@ -11,6 +11,12 @@ from pathlib import Path
 
 import pytest
 
+from tenancy_fixtures import FixtureManager
+from tenancy_fixtures.data_loaders import AnalyticsLoader
+from tests.acceptance.support import State
+
+pytestmark = pytest.mark.anyio
+
 
 @dataclass(frozen=True)
 class Expected:
@@ -78,3 +84,67 @@ def counted(events: list[dict[str, str]]) -> tuple[int, int, int, int]:
 
 def test_no_file_is_left_out(real_data: Path):
     assert {str(path.relative_to(real_data)) for path in (real_data / EVENTS).rglob("*") if path.is_file()} == set(FILES)
+
+
+@pytest.mark.parametrize("path", FILES)
+def test_every_file_is_recognised(path: str, real_data: Path):
+    found = AnalyticsLoader.detect(real_data / path)
+    assert (found.shape, found.domain) == (f"analytics-{FILES[path].shape}", "analytics"), found
+    assert found.why
+
+
+async def test_every_record_is_accounted_for(real_data: Path, acme: FixtureManager, state: State):
+    for path, expected in FILES.items():
+        report = await acme.apply(AnalyticsLoader(real_data / path), tenant_id="acme", operation="load")
+        (found,) = report.datasets
+        assert found.dataset == f"analytics-{expected.shape}.{expected.dataset}"
+        assert (found.read, found.stored, found.duplicates, found.rejects, found.lost) == (expected.read, expected.read, 0, 0, 0)
+        assert found.ignored_columns == ()
+    assert {row["handle"] for row in state.rows("SELECT handle FROM t_acme.users")} == USERS
+
+
+async def test_an_update_adds_what_is_new_and_meets_what_is_there(real_data: Path, tmp_path: Path, acme: FixtureManager, state: State):
+    base, update = (real_data / path for path in list(FILES)[:2])
+    await load(acme, base)
+    assert sessions(state) == SESSIONS_OF_BASE
+    assert await load(acme, update) == (3, 0, 0)
+    assert sessions(state) == SESSIONS_OF_BOTH
+    # The same events once more, two of them otherwise: one has another name, one happened in another month.
+    rows = records(base)
+    rows[0]["event_name"], rows[1]["derived_tstamp"] = "page_seen", "2018-02-01 12:00:00.000"
+    again = tmp_path / "again.csv"
+    with again.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, rows[0])
+        writer.writeheader()
+        writer.writerows(rows)
+    assert await load(acme, again) == (0, 2, 4)
+    assert state.value("SELECT count(*) FROM t_acme.analytics_events") == 9
+
+
+async def load(manager: FixtureManager, path: Path) -> tuple[int, int, int]:
+    report = await manager.apply(AnalyticsLoader(path), tenant_id="acme", operation="load")
+    table = next(table for table in report.datasets[0].tables if table.table == "analytics_events")
+    return table.inserted, table.updated, table.unchanged
+
+
+def sessions(state: State) -> dict[tuple[str, str], tuple[int, int, int, int]]:
+    rows = state.rows("SELECT * FROM t_acme.analytics_sessions")
+    return {
+        (row["visitor_id"], row["session_key"]): (row["events"], row["page_views"], row["started_at"].second, row["ended_at"].second) for row in rows
+    }
+
+
+async def test_sessions_of_the_events_are_those_that_the_source_has_summed_up(real_data: Path, acme: FixtureManager, state: State):
+    """Its times are those of a warehouse in New York, and its addresses have no scheme and no fragment."""
+    files = list(FILES)
+    await acme.apply(AnalyticsLoader([real_data / files[0], real_data / files[1]]), tenant_id="acme", operation="load")
+    query = """
+        SELECT visitor_id, session_key, started_at {shift} AS started_at, ended_at {shift} AS ended_at,
+            regexp_replace(first_page, '^https://|imports.*$', '', 'g') AS page
+        FROM t_acme.analytics_sessions ORDER BY 1, 2"""
+    ours = state.rows(query.format(shift="- interval '5 hours'"))
+    state.run("DELETE FROM t_acme.analytics_sessions")
+    await acme.apply(AnalyticsLoader(real_data / files[3]), tenant_id="acme", operation="load")
+    assert ours == state.rows(query.format(shift=""))
+    users = state.rows("SELECT session_key, handle FROM t_acme.analytics_sessions JOIN t_acme.users USING (user_id)")
+    assert {row["session_key"]: row["handle"] for row in users} == {"user_1_session_1": "user_id_1", "user_3_session_2": "user_id_3"}

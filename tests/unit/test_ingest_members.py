@@ -58,6 +58,11 @@ def test_records_of_json_have_no_columns(tmp_path):
         load(tmp_path / "x.ndjson", "*")
 
 
+def test_records_of_json_have_members_by_name(tmp_path):
+    (tmp_path / "x.ndjson").write_text('{"id": 1, "a": {"b": [1]}, "c": "x", "d": 1}\n{"id": 2, "a": null}\n')
+    assert load(tmp_path / "x.ndjson", "a", "c", "d")[0] == [{"a": {"b": [1]}, "c": "x", "d": "1"}, {}]
+
+
 def test_members_are_the_value_as_it_is():
     with pytest.raises(ValueError, match="takes neither steps nor extract"):
         ColumnMapping.model_validate({"members": ["*"], "steps": ["lower"]})

@@ -20,16 +20,27 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from .._ingest import FileSource, Sources
+    from .._pg.database import Transaction
 
-DOMAINS = ("spotify",)
+DOMAINS = ("analytics", "spotify")
 
-__all__ = ["DOMAINS", "Detection", "Documents", "KnownShape", "Rewrite", "built_in", "detect", "detect_each", "find_sources", "shapes_in"]
+__all__ = ["DOMAINS", "Detection", "Documents", "KnownShape", "Rewrite", "built_in", "detect", "detect_each", "find_sources", "settle", "shapes_in"]
 
 
 @cache
 def built_in() -> tuple[KnownShape, ...]:
     """The shapes of the domains that come with the library."""
     return tuple(shape for name in DOMAINS for shape in import_module(f".{name}", __name__).shapes())
+
+
+async def settle(domain: str | None, transaction: Transaction, namespace: str) -> dict[str, dict[str, int]]:
+    """What a domain, or each of them, makes of its tables when their rows are loaded: counts, by domain; nothing where nothing was to do."""
+    done = {}
+    for name in DOMAINS:
+        module = import_module(f".{name}", __name__)
+        if domain in (None, name) and hasattr(module, "settle"):
+            done[name] = await module.settle(transaction, namespace)
+    return {name: counts for name, counts in done.items() if counts}
 
 
 def detect(path: str | Path, shapes: Sequence[KnownShape], limits: SourceLimits | None = None) -> Detection:

@@ -236,8 +236,8 @@ class _Work:
         return self._raw.numbers if what == "record" else pl.Series([self._source]).new_from_index(0, self._raw.cells.height)
 
     def _object(self, members: Members) -> pl.Series:
-        if self._raw.by_record:
-            raise PackInvalid("members are columns of a table, and records of JSON have none", hint="Name the objects that are wanted in from.")
+        if self._raw.by_record and not members.named:
+            raise PackInvalid("members are patterns of a table's columns, and records of JSON have none", hint="Name each member.")
         return as_object([(str(item), self._cells(item)) for item in members.found(self._header)], self._raw.cells.height)
 
     def _joined(self, column: ColumnPlan, join: Join, texts: list[pl.Series]) -> pl.Series:

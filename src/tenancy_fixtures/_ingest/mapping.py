@@ -47,17 +47,28 @@ class Input:
         return "|".join(self.names)
 
 
+def is_pattern(name: str) -> bool:
+    """Whether the name of a member stands for whatever matches it."""
+    return any(sign in name for sign in "*?[")
+
+
 @dataclass(frozen=True)
 class Members:
-    """Columns that make one object: those whose names match a pattern, and that nothing else reads (``taken``)."""
+    """Columns that make one object: those that are named, and those that match a pattern and that nothing else reads (``taken``)."""
 
     patterns: tuple[str, ...]
     nulls: tuple[str, ...]
     taken: frozenset[str]
 
+    @property
+    def named(self) -> bool:
+        """Whether all of them are known by their names."""
+        return not any(map(is_pattern, self.patterns))
+
     def found(self, header: Header) -> list[Input]:
         """The columns of that header."""
-        names = [name for name in header if name not in self.taken and any(fnmatchcase(name, pattern) for pattern in self.patterns)]
+        free = [name for name in header if name not in self.taken]
+        names = [name for name in header if name in self.patterns or (name in free and any(fnmatchcase(name, item) for item in self.patterns))]
         return [Input((name,), self.nulls) for name in names]
 
 
@@ -154,7 +165,8 @@ def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]
         for name, mapping in target.columns.items():
             column = table.column(name) if table else None
             field = Field(_kind(column, mapping), mapping.optional and column is not None and column.has_default)
-            found.update({pattern: Field("pattern") for pattern in mapping.members or ()})
+            for member in mapping.members or ():
+                found.setdefault(member, Field("pattern" if is_pattern(member) else "exact"))
             for other in [other for item in _inputs(mapping) for other in item.names]:
                 known = found.get(other, field)
                 found[other] = Field(known.kind if known.kind == field.kind else "exact", known.has_default and field.has_default)
