@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from .base import FixtureManager as FixtureManager
     from .config_fixtures import ConfigFixture as ConfigFixture
     from .data_loaders import AnalyticsLoader as AnalyticsLoader
+    from .data_loaders import CollaborationLoader as CollaborationLoader
     from .data_loaders import DataLoader as DataLoader
     from .data_loaders import Detection as Detection
     from .data_loaders import DomainLoader as DomainLoader
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 
 _HOME = {
     "AnalyticsLoader": "data_loaders",
+    "CollaborationLoader": "data_loaders",
     "BaseFixture": "base",
     "ConfigFixture": "config_fixtures",
     "ConfigUtils": "utils",
@@ -70,6 +72,7 @@ _HOME = {
 __all__ = [
     "AnalyticsLoader",
     "BaseFixture",
+    "CollaborationLoader",
     "ConfigFixture",
     "ConfigUtils",
     "DataIntegrityValidator",

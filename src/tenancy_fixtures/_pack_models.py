@@ -130,15 +130,19 @@ class Reference(Model):
     columns: List[str] = Field(min_length=1)
 
 
+# Rules that look at all records together, or without which there is no row.
+_OF_ALL = ("not_null", "unique", "sequence", "references")
+
+
 class Rule(Model):
     """What the values of ``column``, or of ``columns`` together, must be: target columns.
 
     Null passes every rule but ``not_null``, and so does a record for which ``when`` is not true.
     """
 
-    rule: Literal["not_null", "range", "length", "pattern", "one_of", "unique", "references", "expression"]
+    rule: Literal["not_null", "range", "length", "pattern", "one_of", "unique", "sequence", "references", "expression"]
     column: Optional[str] = None
-    columns: Optional[List[str]] = Field(None, min_length=1, description="For `unique` and `references`: several columns together.")
+    columns: Optional[List[str]] = Field(None, min_length=1, description="For `unique`, `sequence` and `references`: several columns together.")
     min: Optional[float] = None
     max: Optional[float] = None
     pattern: Optional[str] = None
@@ -160,16 +164,16 @@ class Rule(Model):
         wanted = needs.get(self.rule, ())
         if wanted and all(getattr(self, name) is None for name in wanted):
             raise ValueError(f"a {self.rule} rule needs {' or '.join(wanted)}")
-        several = self.rule in ("unique", "references")
+        several = self.rule in ("unique", "sequence", "references")
         if (self.columns is not None and not several) or (self.column is not None and (self.columns is not None or self.rule == "expression")):
-            raise ValueError("a rule names one column; unique and references may name columns instead, and expression names none")
+            raise ValueError("a rule names one column; unique, sequence and references may name columns instead, and expression names none")
         if not self.names and self.rule != "expression":
             raise ValueError(f"a {self.rule} rule needs column{' or columns' if several else ''}")
         if self.references is not None and (self.rule != "references" or len(self.references.columns) != len(self.names)):
             raise ValueError("references names as many columns of the other table as the rule names here")
-        if self.when is not None and self.rule in ("not_null", "unique", "references"):
+        if self.when is not None and self.rule in _OF_ALL:
             raise ValueError(f"a {self.rule} rule holds for all records: it takes no when")
-        if self.severity != "error" and self.rule in ("not_null", "unique", "references"):
+        if self.severity != "error" and self.rule in _OF_ALL:
             raise ValueError(f"a {self.rule} rule cannot be broken by a record that is loaded: it takes no severity")
         return self
 
@@ -204,7 +208,7 @@ class Target(Model):
         unknown = [name for name in [*self.key, *(name for rule in self.rules for name in rule.names)] if name not in self.columns]
         if unknown:
             raise ValueError(f"not among the columns of {self.table}: {', '.join(sorted(set(unknown)))}")
-        if self.derived and any(rule.rule == "unique" for rule in self.rules):
+        if self.derived and any(rule.rule in ("unique", "sequence") for rule in self.rules):
             raise ValueError(f"the same rows of {self.table} come again and again, since it is derived: nothing in them is unique")
         return self
 

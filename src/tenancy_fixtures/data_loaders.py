@@ -24,6 +24,17 @@ class AnalyticsLoader(DomainLoader):
     domain: ClassVar[str | None] = "analytics"
 
 
+class CollaborationLoader(DomainLoader):
+    """Workspaces, members, roles, invitations, comments, workflows; edits of comments and documents; what GitHub's webhooks tell.
+
+    ``paths`` and all other arguments are those of :class:`DomainLoader`. Edits are applied in the same transaction, each once, in the
+    order of their stream: to load them again changes nothing, and an edit that leaves a number out is a reject (``sequence``).
+    """
+
+    name: ClassVar[str] = "collaboration"
+    domain: ClassVar[str | None] = "collaboration"
+
+
 class SpotifyDataLoader(DomainLoader):
     """Spotify's data: catalogue, playlists, listening.
 
@@ -43,4 +54,4 @@ class SpotifyDataLoader(DomainLoader):
         super().__init__(paths, given=given, **options)
 
 
-__all__ = ["AnalyticsLoader", "DataLoader", "Detection", "DomainLoader", "KnownShape", "SpotifyDataLoader", "shapes_in"]
+__all__ = ["AnalyticsLoader", "CollaborationLoader", "DataLoader", "Detection", "DomainLoader", "KnownShape", "SpotifyDataLoader", "shapes_in"]

@@ -11,6 +11,14 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
+import pytest
+
+from tenancy_fixtures import FixtureManager
+from tenancy_fixtures.data_loaders import CollaborationLoader
+from tests.acceptance.support import State
+
+pytestmark = pytest.mark.anyio
+
 FOLDER = "webhooks_octokit/api.github.com"
 EVENTS = {
     "branch_protection_rule": 4, "check_run": 8, "check_suite": 8, "code_scanning_alert": 5, "commit_comment": 4, "create": 4, "delete": 3,
@@ -38,3 +46,32 @@ def test_the_files_hold_what_is_expected(real_data: Path):
     assert len(found) == len({json.dumps(document, sort_keys=True) for _, document in found}) == sum(EVENTS.values()) == FILES
     assert Counter(event for event, _ in found) == EVENTS
     assert {path.suffix for path in (real_data / "webhooks_octokit").rglob("*") if path.is_file()} == {".json"}
+
+
+def test_every_file_is_recognised(real_data: Path):
+    found = CollaborationLoader.detect(real_data / FOLDER / "*" / "*.json")
+    assert (found.shape, found.domain, len(found.parts)) == ("collaboration-webhooks", "collaboration", FILES)
+    assert all(part.why for part in found.parts)
+
+
+async def test_every_payload_becomes_the_activity_that_it_tells(real_data: Path, acme: FixtureManager, state: State):
+    report = await acme.apply(CollaborationLoader(real_data / FOLDER / "*" / "*.json"), tenant_id="acme", operation="load")
+    (found,) = report.datasets
+    assert (found.read, found.stored, found.duplicates, found.rejects, found.lost) == (FILES, FILES, 0, 0, 0)
+    expected = Counter((event, document.get("action"), login(document.get("sender"))) for event, document in payloads(real_data))
+    rows = state.rows("SELECT event, action, actor, target, payload FROM t_acme.activities")
+    assert Counter((row["event"], row["action"], row["actor"]) for row in rows) == expected
+    # But for what is called a secret, the payload is what it was; GitHub has masked these two itself.
+    masked = sum(json.dumps(document).count('"secret": "********"') for _, document in payloads(real_data))
+    text = [json.dumps(row["payload"], sort_keys=True) for row in rows]
+    assert masked == sum(payload.count('"secret": "[removed]"') for payload in text) == 2
+    assert sorted(payload.replace("[removed]", "********") for payload in text) == sorted(
+        json.dumps(item, sort_keys=True) for _, item in payloads(real_data)
+    )
+    assert {row["target"] for row in rows if "repository" in row["payload"]} == {
+        document["repository"]["full_name"] for _, document in payloads(real_data) if "repository" in document
+    }
+
+
+def login(sender: dict[str, Any] | None) -> str | None:
+    return None if sender is None else sender["login"]

@@ -26,12 +26,13 @@ TABLES = {
     "segment_members", "workspaces", "roles", "members", "invitations", "comments", "workflows", "workflow_steps",
     "track_artists", "artist_ids", "album_ids", "shows", "episodes", "playlist_episodes", "episode_history",
     "analytics_visitors", "analytics_events_other", "analytics_event_contexts", "analytics_sessions", "analytics_page_views",
+    "documents", "edits", "activities",
 }  # fmt: skip
 PERSONAL = {
     "users.handle", "users.email", "users.display_name", "users.birth_date", "spotify_connections.spotify_user_id", "ai_sessions.context",
     "analytics_events.visitor_id", "analytics_events.page_url", "analytics_events.referrer", "analytics_events.client_ip",
     "analytics_events.user_agent", "analytics_events.properties", "analytics_events.context", "analytics_visitors.visitor_id",
-    "analytics_event_contexts.data", "invitations.email", "comments.body",
+    "analytics_event_contexts.data", "documents.body", "edits.body", "activities.actor", "activities.payload", "invitations.email", "comments.body",
     "listening_history.country", "listening_history.offline_at", "listening_history.incognito",
     "episode_history.country", "episode_history.offline_at", "episode_history.incognito",
 }  # fmt: skip

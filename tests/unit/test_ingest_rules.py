@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from tenancy_fixtures._ingest import open_sources, read_dataset
 from tenancy_fixtures._ingest.expressions import FUNCTIONS, compile_condition
+from tenancy_fixtures._ingest.sequences import Counted
 from tenancy_fixtures._ingest.types import cast_for
 from tenancy_fixtures._ingest.uniques import Seen, hashes_of
 from tenancy_fixtures._pack_models import ColumnMapping, Dataset, Rule, Target
@@ -206,3 +207,16 @@ def test_nothing_of_a_derived_target_is_unique():
     Target.model_validate(target)
     with pytest.raises(ValueError, match="derived"):
         Target.model_validate({**target, "derived": True})
+
+
+def test_numbers_count_the_records_of_their_kind():
+    counted = Counted()
+    rows = pl.DataFrame({"kind": ["a", "a", "b", "a", "a", None], "number": [1, 2, 7, 4, 3, 1]})
+    assert counted.unordered(rows, None).to_list() == [False, False, False, True, False, False]
+    more = pl.DataFrame({"kind": ["a", "a", "a", "b"], "number": [2, 4, 6, None]})
+    assert counted.unordered(more, None).to_list() == [False, False, True, False]
+
+
+def test_a_record_that_is_bad_anyway_does_not_count():
+    rows = pl.DataFrame({"kind": ["a", "a", "a"], "number": [1, 2, 3]})
+    assert Counted().unordered(rows, pl.Series([True, False, True])).to_list() == [False, False, True]

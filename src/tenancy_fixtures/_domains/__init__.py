@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from .._ingest import FileSource, Sources
     from .._pg.database import Transaction
 
-DOMAINS = ("analytics", "spotify")
+DOMAINS = ("analytics", "collaboration", "spotify")
 
 __all__ = ["DOMAINS", "Detection", "Documents", "KnownShape", "Rewrite", "built_in", "detect", "detect_each", "find_sources", "settle", "shapes_in"]
 

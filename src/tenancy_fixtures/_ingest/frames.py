@@ -12,6 +12,7 @@ from .._shapes import Reject
 from ..exceptions import PackInvalid
 from .checks import find_broken
 from .members import as_object
+from .sequences import Counted
 from .texts import as_text
 from .uniques import Seen, hashes_of, repeated
 from .uuids import UuidMaker, hyphenated
@@ -77,6 +78,7 @@ class Converter:
     _uuids: UuidMaker = field(default_factory=UuidMaker)
     _derived: dict[str, set[tuple[Any, ...]]] = field(default_factory=dict)
     _seen: dict[tuple[str, tuple[str, ...]], Seen] = field(default_factory=dict)
+    _counted: dict[tuple[str, tuple[str, ...]], Counted] = field(default_factory=dict)
     _schemas: dict[str, pa.Schema] = field(default_factory=dict)
     _told: dict[tuple[str, str], list[int]] = field(default_factory=dict)
 
@@ -96,6 +98,7 @@ class Converter:
         if self.left_out and len(numbers):
             work.leave_out(numbers.is_in(self._left_out_between(numbers[0], numbers[-1])))
         self._refuse_repeated(work, made)
+        self._refuse_unordered(work, made)
         for what, records in work.told:
             self._told.setdefault((source, what), [0, int(records[0])])[0] += len(records)
         good = work.good()
@@ -130,6 +133,15 @@ class Converter:
         good = work.good()
         for book, values in zip(seen, hashes):
             book.add((values if good is None else values.filter(good)).drop_nulls())
+
+    def _refuse_unordered(self, work: _Work, made: Sequence[pl.DataFrame]) -> None:
+        """Last of all, since only a good record counts."""
+        for target, rows in zip(self.plan.targets, made):
+            for columns in target.sequences:
+                counted = self._counted.setdefault((target.table, columns), Counted())
+                mask = counted.unordered(rows.select(columns), work.good())
+                if mask.any():
+                    work.refuse(target, columns[-1:], mask, "sequence", "expected the number after the one before")
 
     def _left_out_between(self, first: int, last: int) -> list[int]:
         return list(self.left_out[bisect_left(self.left_out, first) : bisect_right(self.left_out, last)])
@@ -196,7 +208,11 @@ class _Work:
     def refuse_repeated(self, target: TargetPlan, columns: tuple[str, ...], mask: pl.Series) -> None:
         """Note the rows whose values in these columns a good one before has."""
         if mask.any():
-            self._note(mask, "unique", self._label(target, columns), "expected a value that no record before has")
+            self.refuse(target, columns, mask, "unique", "expected a value that no record before has")
+
+    def refuse(self, target: TargetPlan, columns: tuple[str, ...], mask: pl.Series, rule: str, message: str) -> None:
+        """Note rows that are bad beside others."""
+        self._note(mask, rule, self._label(target, columns), message)
 
     def _label(self, target: TargetPlan, columns: tuple[str, ...]) -> str:
         labels = {column.name: column.label(self._header) for column in target.columns}

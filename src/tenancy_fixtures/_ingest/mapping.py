@@ -106,7 +106,8 @@ class ColumnPlan:
 class TargetPlan:
     """The columns of one target, in the order in which the writer gets them, and its checks.
 
-    ``uniques`` are columns whose values, taken together, only one record may have. ``optional`` rows are made only of the
+    ``uniques`` are columns whose values, taken together, only one record may have; of ``sequences`` the last counts the records of
+    those with the same others. ``optional`` rows are made only of the
     records that have a value for each of the ``needed`` columns.
     """
 
@@ -116,6 +117,7 @@ class TargetPlan:
     key: tuple[str, ...] = ()
     derived: bool = False
     uniques: tuple[tuple[str, ...], ...] = ()
+    sequences: tuple[tuple[str, ...], ...] = ()
     optional: bool = False
 
     @cached_property
@@ -213,8 +215,12 @@ def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table
             columns.append(_compile_column(target, column, mapping, required=required, taken=read_names(dataset)))
     _require_complete(dataset, table, columns)
     known = {column.name: column.cast for column in columns}
-    uniques = tuple(tuple(rule.names) for rule in rules if rule.rule == "unique" and all(name in known for name in rule.names))
-    return TargetPlan(target.table, tuple(columns), compile_rules(rules, known), tuple(target.key), target.derived, uniques, target.optional)
+    uniques, sequences = (
+        tuple(tuple(rule.names) for rule in rules if rule.rule == kind and all(name in known for name in rule.names))
+        for kind in ("unique", "sequence")
+    )
+    checks_of_one = compile_rules(rules, known)
+    return TargetPlan(target.table, tuple(columns), checks_of_one, tuple(target.key), target.derived, uniques, sequences, target.optional)
 
 
 def _writable(dataset: Dataset, table: Table, name: str) -> Column:

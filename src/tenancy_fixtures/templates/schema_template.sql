@@ -296,7 +296,7 @@ CREATE TABLE playlist_tracks (
     position    integer     NOT NULL,
     track_id    text        NOT NULL,
     added_by    uuid,
-    added_at    timestamptz DEFAULT now(),
+    added_at    timestamptz          DEFAULT now(),
     CONSTRAINT playlist_tracks_pkey PRIMARY KEY (playlist_id, position),
     CONSTRAINT playlist_tracks_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE CASCADE,
     CONSTRAINT playlist_tracks_track_id_fkey FOREIGN KEY (track_id) REFERENCES tracks ON DELETE CASCADE,
@@ -625,7 +625,7 @@ CREATE TABLE segment_members (
     segment_id uuid        NOT NULL,
     user_id    uuid        NOT NULL,
     score      real,
-    joined_at  timestamptz NOT NULL DEFAULT now(),
+    joined_at  timestamptz          DEFAULT now(),
     CONSTRAINT segment_members_pkey PRIMARY KEY (segment_id, user_id),
     CONSTRAINT segment_members_segment_id_fkey FOREIGN KEY (segment_id) REFERENCES segments ON DELETE CASCADE,
     CONSTRAINT segment_members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE
@@ -642,7 +642,7 @@ CREATE TABLE workspaces (
     name         text        NOT NULL,
     owner_id     uuid        NOT NULL,
     settings     jsonb       NOT NULL DEFAULT '{}',
-    created_at   timestamptz NOT NULL DEFAULT now(),
+    created_at   timestamptz          DEFAULT now(),
     archived_at  timestamptz,
     CONSTRAINT workspaces_pkey PRIMARY KEY (workspace_id),
     CONSTRAINT workspaces_slug_key UNIQUE (slug),
@@ -666,7 +666,7 @@ CREATE TABLE members (
     workspace_id uuid        NOT NULL,
     user_id      uuid        NOT NULL,
     role_id      uuid        NOT NULL,
-    joined_at    timestamptz NOT NULL DEFAULT now(),
+    joined_at    timestamptz          DEFAULT now(),
     CONSTRAINT members_pkey PRIMARY KEY (workspace_id, user_id),
     CONSTRAINT members_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
     CONSTRAINT members_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
@@ -681,7 +681,7 @@ CREATE TABLE invitations (
     workspace_id  uuid        NOT NULL,
     role_id       uuid        NOT NULL,
     email         text        NOT NULL,
-    token_sha256  text        NOT NULL,
+    token_sha256  text,
     invited_by    uuid,
     created_at    timestamptz NOT NULL DEFAULT now(),
     expires_at    timestamptz NOT NULL,
@@ -700,7 +700,25 @@ CREATE INDEX invitations_role_id_idx ON invitations (role_id);
 CREATE INDEX invitations_invited_by_idx ON invitations (invited_by);
 COMMENT ON TABLE invitations IS 'Offers to join a workspace; one open offer for an address.';
 COMMENT ON COLUMN invitations.email IS '[personal] Address of the person invited.';
-COMMENT ON COLUMN invitations.token_sha256 IS 'Digest of the token in the link; the token itself is not stored.';
+COMMENT ON COLUMN invitations.token_sha256 IS 'Digest of the token in the link; the token itself is not stored. Null where the invitation comes from elsewhere.';
+
+CREATE TABLE documents (
+    document_id  uuid        NOT NULL DEFAULT gen_random_uuid(),
+    workspace_id uuid        NOT NULL,
+    author_id    uuid,
+    title        text,
+    body         text        NOT NULL,
+    created_at   timestamptz          DEFAULT now(),
+    edited_at    timestamptz,
+    CONSTRAINT documents_pkey PRIMARY KEY (document_id),
+    CONSTRAINT documents_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
+    CONSTRAINT documents_author_id_fkey FOREIGN KEY (author_id) REFERENCES users ON DELETE SET NULL
+);
+CREATE INDEX documents_workspace_id_idx ON documents (workspace_id, created_at);
+CREATE INDEX documents_author_id_idx ON documents (author_id);
+COMMENT ON TABLE documents IS 'Texts that a workspace writes together.';
+COMMENT ON COLUMN documents.document_id IS 'Loaded documents: version 5 uuid of kind document, made of the workspace and the source''s own id.';
+COMMENT ON COLUMN documents.body IS '[personal] What the authors wrote.';
 
 CREATE TABLE comments (
     comment_id   uuid        NOT NULL DEFAULT gen_random_uuid(),
@@ -710,23 +728,27 @@ CREATE TABLE comments (
     playlist_id  uuid,
     content_id   uuid,
     body         text        NOT NULL,
-    created_at   timestamptz NOT NULL DEFAULT now(),
+    created_at   timestamptz          DEFAULT now(),
     edited_at    timestamptz,
+    document_id  uuid,
     CONSTRAINT comments_pkey PRIMARY KEY (comment_id),
     CONSTRAINT comments_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
     CONSTRAINT comments_author_id_fkey FOREIGN KEY (author_id) REFERENCES users ON DELETE SET NULL,
     CONSTRAINT comments_parent_id_fkey FOREIGN KEY (parent_id) REFERENCES comments ON DELETE CASCADE,
     CONSTRAINT comments_playlist_id_fkey FOREIGN KEY (playlist_id) REFERENCES playlists ON DELETE CASCADE,
     CONSTRAINT comments_content_id_fkey FOREIGN KEY (content_id) REFERENCES generated_content ON DELETE CASCADE,
-    CONSTRAINT comments_subject_check CHECK (num_nonnulls(playlist_id, content_id) = 1),
-    CONSTRAINT comments_body_check CHECK (char_length(body) BETWEEN 1 AND 10000)
+    CONSTRAINT comments_body_check CHECK (char_length(body) BETWEEN 1 AND 10000),
+    CONSTRAINT comments_document_id_fkey FOREIGN KEY (document_id) REFERENCES documents ON DELETE CASCADE,
+    CONSTRAINT comments_subject_check CHECK (num_nonnulls(playlist_id, content_id, document_id) <= 1)
 );
 CREATE INDEX comments_workspace_id_idx ON comments (workspace_id, created_at);
 CREATE INDEX comments_author_id_idx ON comments (author_id);
 CREATE INDEX comments_parent_id_idx ON comments (parent_id) WHERE parent_id IS NOT NULL;
 CREATE INDEX comments_playlist_id_idx ON comments (playlist_id) WHERE playlist_id IS NOT NULL;
 CREATE INDEX comments_content_id_idx ON comments (content_id) WHERE content_id IS NOT NULL;
-COMMENT ON TABLE comments IS 'Remarks on a playlist or on generated content.';
+CREATE INDEX comments_document_id_idx ON comments (document_id) WHERE document_id IS NOT NULL;
+COMMENT ON TABLE comments IS 'Remarks on a playlist, on generated content or on a document; on the workspace itself where none is named.';
+COMMENT ON COLUMN comments.comment_id IS 'Loaded comments: version 5 uuid of kind comment, made of the workspace and the source''s own id.';
 COMMENT ON COLUMN comments.body IS '[personal] What the author wrote.';
 
 CREATE TABLE workflows (
@@ -736,7 +758,7 @@ CREATE TABLE workflows (
     status       text        NOT NULL DEFAULT 'draft',
     schedule     text,
     created_by   uuid,
-    created_at   timestamptz NOT NULL DEFAULT now(),
+    created_at   timestamptz          DEFAULT now(),
     CONSTRAINT workflows_pkey PRIMARY KEY (workflow_id),
     CONSTRAINT workflows_workspace_id_name_key UNIQUE (workspace_id, name),
     CONSTRAINT workflows_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
@@ -763,3 +785,59 @@ CREATE TABLE workflow_steps (
 CREATE INDEX workflow_steps_prompt_id_idx ON workflow_steps (prompt_id);
 COMMENT ON TABLE workflow_steps IS 'What a workflow does, in order.';
 COMMENT ON COLUMN workflow_steps.position IS 'Counts from 1.';
+
+CREATE TABLE edits (
+    stream       text        NOT NULL,
+    number       bigint      NOT NULL,
+    previous     bigint,
+    workspace_id uuid        NOT NULL,
+    object_kind  text        NOT NULL,
+    object_id    uuid        NOT NULL,
+    operation    text        NOT NULL,
+    body         text,
+    author_id    uuid,
+    made_at      timestamptz NOT NULL,
+    is_applied   boolean     NOT NULL DEFAULT false,
+    CONSTRAINT edits_pkey PRIMARY KEY (stream, number),
+    CONSTRAINT edits_previous_fkey FOREIGN KEY (stream, previous) REFERENCES edits,
+    CONSTRAINT edits_workspace_id_fkey FOREIGN KEY (workspace_id) REFERENCES workspaces ON DELETE CASCADE,
+    CONSTRAINT edits_author_id_fkey FOREIGN KEY (author_id) REFERENCES users ON DELETE SET NULL,
+    CONSTRAINT edits_number_check CHECK (number > 0),
+    CONSTRAINT edits_previous_check CHECK (previous = number - 1 OR (previous IS NULL AND number = 1)),
+    CONSTRAINT edits_object_kind_check CHECK (object_kind IN ('comment', 'document')),
+    CONSTRAINT edits_operation_check CHECK (operation IN ('insert', 'replace', 'delete')),
+    CONSTRAINT edits_body_check CHECK ((body IS NULL) = (operation = 'delete'))
+);
+CREATE INDEX edits_object_id_idx ON edits (object_id, number);
+CREATE INDEX edits_workspace_id_idx ON edits (workspace_id);
+CREATE INDEX edits_author_id_idx ON edits (author_id);
+CREATE INDEX edits_is_applied_idx ON edits (object_id) WHERE NOT is_applied;
+COMMENT ON TABLE edits IS 'What was done to comments and documents, in the order of each stream; none is missing in between.';
+COMMENT ON COLUMN edits.number IS 'Counts from 1 in the stream.';
+COMMENT ON COLUMN edits.previous IS 'The edit before: it must be there.';
+COMMENT ON COLUMN edits.body IS '[personal] What was written.';
+COMMENT ON COLUMN edits.is_applied IS 'The comment or document shows it, or a later one.';
+
+CREATE TABLE activities (
+    activity_id uuid        NOT NULL DEFAULT gen_random_uuid(),
+    source      text        NOT NULL,
+    event       text        NOT NULL,
+    action      text,
+    actor       text,
+    object      text,
+    target      text,
+    occurred_at timestamptz,
+    payload     jsonb       NOT NULL DEFAULT '{}',
+    created_at  timestamptz NOT NULL DEFAULT now(),
+    CONSTRAINT activities_pkey PRIMARY KEY (activity_id)
+);
+CREATE INDEX activities_target_idx ON activities (target, occurred_at);
+CREATE INDEX activities_event_idx ON activities (event, action);
+COMMENT ON TABLE activities IS 'What other services told that somebody did.';
+COMMENT ON COLUMN activities.activity_id IS 'Loaded activities: version 5 uuid of kind activity, made of the whole payload.';
+COMMENT ON COLUMN activities.event IS 'What kind of thing it was done to: issues, push.';
+COMMENT ON COLUMN activities.actor IS '[personal] Who did it, as the other service calls them.';
+COMMENT ON COLUMN activities.object IS 'Which of them: a title, a name or a number.';
+COMMENT ON COLUMN activities.target IS 'Where: a repository, an organization.';
+COMMENT ON COLUMN activities.occurred_at IS 'Null where the payload does not say.';
+COMMENT ON COLUMN activities.payload IS '[personal] The whole of it, without secrets.';

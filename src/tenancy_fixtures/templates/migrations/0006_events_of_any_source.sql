@@ -3,6 +3,8 @@
 
 ALTER TABLE users DROP CONSTRAINT users_handle_check, ADD CONSTRAINT users_handle_check CHECK (char_length(handle) BETWEEN 1 AND 255);
 
+ALTER TABLE segment_members ALTER COLUMN joined_at DROP NOT NULL;
+
 ALTER TABLE analytics_events RENAME TO analytics_events_before;
 ALTER TABLE analytics_events_before
     DROP CONSTRAINT analytics_events_pkey,

@@ -1,0 +1,46 @@
+"""Collaboration: workspaces and what belongs to them, the edits that comments and documents came about by, and what other services tell."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from .._pg.edits import apply_edits
+from ._edits import edits
+from ._shape import shapes_in
+from ._webhooks import activities
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from .._pg.database import Transaction
+    from ._shape import KnownShape, Rewrite
+
+_SECTIONS = ("workspaces", "roles", "members", "invitations", "documents", "comments", "workflows")
+
+
+def section(name: str, export: Any, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - every rewriter gets what is given
+    """The records of one part of an export, which may lack it."""
+    for record in export.get(name) or ():
+        # A record that is none is told as such.
+        yield dict(record)
+
+
+def workflow_steps(export: Any, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """The steps of all workflows of an export, in their order."""
+    for workflow in section("workflows", export, given):
+        for position, step in enumerate(workflow.get("steps") or (), start=1):
+            yield {**step, "workspace": workflow.get("workspace"), "workflow": workflow.get("name"), "position": position}
+
+
+def shapes() -> tuple[KnownShape, ...]:
+    """All kinds of files of the domain."""
+    rewriters: dict[str, Rewrite] = {"activities": activities, "edits": edits, "workflow_steps": workflow_steps}
+    rewriters.update({name: partial(section, name) for name in _SECTIONS})
+    return shapes_in(Path(__file__).parent / "shapes" / "collaboration", rewriters=rewriters)
+
+
+async def settle(transaction: Transaction, namespace: str) -> dict[str, int]:
+    """Let comments and documents show the edits that were loaded, in the load's own transaction."""
+    return await apply_edits(transaction, namespace)
