@@ -94,12 +94,15 @@ class DomainLoader(DataLoader):
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Look at the files, and load them in order of references."""
-        steps = [*await super().apply(context), *await self._settle(context)]
-        return steps or [Step(self.name, "skip", ", ".join(map(str, self.paths or ())), {"reason": "the files hold nothing to load"})]
+        return self._with_passed_over(context, [*await super().apply(context), *await self._settle(context)])
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
-        """Say for each dataset what a load would write, and what would be made of it."""
-        return [*await super().plan(context), *await self._settle(context)]
+        """Look at the files, and say for each dataset what a load would write, and what would be made of it."""
+        return self._with_passed_over(context, [*await super().plan(context), *await self._settle(context)])
+
+    def _with_passed_over(self, context: FixtureContext, steps: Sequence[Step]) -> list[Step]:
+        found = [*steps, *(Step(self.name, "skip", name, {"reason": why}) for name, why in context.passed_over.items())]
+        return found or [Step(self.name, "skip", ", ".join(map(str, self.paths or ())), {"reason": "the files hold no record"})]
 
     async def rollback(self, context: FixtureContext) -> Sequence[Step]:
         """Remove the rows whose keys the sources hold, and make anew what was made of them."""
@@ -115,6 +118,9 @@ class DomainLoader(DataLoader):
         known = self.known(context.pack)
         self._check_given(known)
         found = await asyncio.to_thread(self._look, self.paths, known, spool)
+        context.passed_over.update(
+            (source.name, shape.declared.holds_nothing) for shape in known if shape.declared.holds_nothing for source in found.get(shape.name, ())
+        )
         wanted = [
             Wanted(dataset, Place("", spool, tuple(sources)), shape.hooks(dataset, self.given))
             for shape in known

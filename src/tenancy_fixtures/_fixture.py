@@ -37,7 +37,8 @@ class FixtureContext:
     """What a fixture works with during one run: the tenant, the transaction, the pack.
 
     ``tenant`` is the registry's row, ``None`` until it exists. Reports of datasets gather in ``datasets``, audit
-    entries in ``notes``: they are written as the transaction's last statements.
+    entries in ``notes``: they are written as the transaction's last statements. ``passed_over`` has what a fixture was given and
+    has no use for, and why.
     """
 
     tenant_id: str
@@ -50,6 +51,7 @@ class FixtureContext:
     dry_run: bool = False
     datasets: list[DatasetReport] = field(default_factory=list)
     notes: list[tuple[AuditAction, Mapping[str, Any]]] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
     def note(self, action: AuditAction, **detail: Any) -> None:
         """Have an audit entry written at the end of the transaction: names and numbers, never a row's value."""

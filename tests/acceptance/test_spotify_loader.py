@@ -429,7 +429,13 @@ async def test_an_export_with_playlists_and_library(acme: FixtureManager, state:
 async def test_a_file_that_holds_nothing_to_load(acme: FixtureManager, tmp_path: Path):
     write(tmp_path / "devices.json", {"devices": [{"id": "x", "is_active": True, "volume_percent": 5}]})
     report = await load(acme, tmp_path / "devices.json")
-    assert (report.datasets, [(step.action, step.detail) for step in report.steps]) == ((), [("skip", {"reason": "the files hold nothing to load"})])
+    assert (report.datasets, [(step.action, step.object, step.detail) for step in report.steps]) == (
+        (),
+        [("skip", "devices.json", {"reason": "devices are not kept"})],
+    )
+    write(tmp_path / "nothing.json", {"tracks": {"items": [], "href": "https://api.spotify.com/v1/x"}})
+    report = await acme.apply(SpotifyDataLoader(tmp_path), tenant_id="acme", operation="load", dry_run=True)
+    assert [(step.action, step.object) for step in report.steps] == [("skip", "devices.json")]
 
 
 # --- back again, and packs of the host's ------------------------------------------------------------------------------
