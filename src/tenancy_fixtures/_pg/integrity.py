@@ -122,6 +122,18 @@ async def try_scan(transaction: Transaction, table: Table, conditions: Sequence[
         return None
 
 
+async def count_orphans(transaction: Transaction, table: Table, key: ForeignKey) -> int | None:
+    """How many rows refer to nothing; ``None`` where the other table is closed to this role.
+
+    A condition of the whole query, and not of a count in it: only so both tables are read once.
+    """
+    try:
+        async with transaction.connection.transaction():
+            return await count_where(transaction, table, orphaned(key))
+    except psycopg.errors.InsufficientPrivilege:
+        return None
+
+
 async def count_where(transaction: Transaction, table: Table, condition: sql.Composable) -> int:
     """For how many rows a condition is true."""
     row = await transaction.one(compose("integrity.count_rows_where", table=name_of(table), condition=condition))
