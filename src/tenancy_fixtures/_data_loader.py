@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from ._dataset_load import DatasetLoad
+    from ._domains import Settled
     from ._ingest import Hooks
     from ._pack_models import Dataset
     from ._shapes import DatasetReport, Finding, ForeignKey, Table
@@ -90,7 +91,8 @@ class DataLoader(BaseFixture):
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
         """Say for each dataset what a load would write; everything is tried, and the dry run's transaction takes it back."""
         await self._load(context)
-        return [Step(self.name, "skip" if report.skipped else "load", report.dataset, _outlook(report)) for report in context.datasets]
+        steps = [Step(self.name, "skip" if report.skipped else "load", report.dataset, _outlook(report)) for report in context.datasets]
+        return steps + [done.step(self.name) for done in await self._settle(context)]
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Load the datasets in order of references."""
@@ -104,8 +106,15 @@ class DataLoader(BaseFixture):
             steps.append(Step(self.name, "load", report.dataset, facts))
             context.note(AuditAction.DATASET_LOADED, dataset=report.dataset, digest=report.digest, **facts)
         written = {table.table for report in context.datasets if not report.skipped for table in report.tables}
+        for done in await self._settle(context):
+            steps.append(done.step(self.name))
+            written.update(done.tables)
         await keep_up(context.transaction, context.existing, context.run_id, context.pack, written)
         return steps
+
+    async def _settle(self, context: FixtureContext, *, removed: bool = False) -> Sequence[Settled]:  # noqa: ARG002 - others make something of the rows
+        """What is made of the rows that were loaded, or removed, in the same transaction."""
+        return ()
 
     async def _load(self, context: FixtureContext) -> None:
         # Here, so that everything but a load works without the data engine.
@@ -133,6 +142,7 @@ class DataLoader(BaseFixture):
                 if removed:
                     steps.append(Step(self.name, "unload", load.dataset.name, {"removed": removed}))
                     context.note(AuditAction.DATASET_UNLOADED, dataset=load.dataset.name, removed=removed)
+        steps += [done.step(self.name) for done in await self._settle(context, removed=True)]
         await keep_up(context.transaction, context.existing, context.run_id, context.pack)
         return steps
 

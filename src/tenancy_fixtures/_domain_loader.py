@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._data_loader import DataLoader, Wanted, misfits_of
-from ._domains import Detection, KnownShape, built_in, detect, detect_each, find_sources, settle
+from ._domains import Detection, KnownShape, Settled, built_in, detect, detect_each, find_sources, settle
 from ._ingest import Place, as_path
 from ._shapes import Step, ValidationReport
 from .exceptions import ConfigurationError, DatasetNotFound, UnknownShape, ValidationFailed, WrongDomain
@@ -94,23 +94,18 @@ class DomainLoader(DataLoader):
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Look at the files, and load them in order of references."""
-        return self._with_passed_over(context, [*await super().apply(context), *await self._settle(context)])
+        return self._with_passed_over(context, await super().apply(context))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
-        """Look at the files, and say for each dataset what a load would write, and what would be made of it."""
-        return self._with_passed_over(context, [*await super().plan(context), *await self._settle(context)])
+        """Look at the files, and say for each dataset what a load would write."""
+        return self._with_passed_over(context, await super().plan(context))
 
     def _with_passed_over(self, context: FixtureContext, steps: Sequence[Step]) -> list[Step]:
         found = [*steps, *(Step(self.name, "skip", name, {"reason": why}) for name, why in context.passed_over.items())]
         return found or [Step(self.name, "skip", ", ".join(map(str, self.paths or ())), {"reason": "the files hold no record"})]
 
-    async def rollback(self, context: FixtureContext) -> Sequence[Step]:
-        """Remove the rows whose keys the sources hold, and make anew what was made of them."""
-        return [*await super().rollback(context), *await self._settle(context)]
-
-    async def _settle(self, context: FixtureContext) -> list[Step]:
-        done = await settle(self.domain, context.transaction, context.existing.namespace)
-        return [Step(self.name, "derive", domain, counts) for domain, counts in done.items()]
+    async def _settle(self, context: FixtureContext, *, removed: bool = False) -> Sequence[Settled]:
+        return await settle(self.domain, context.transaction, context.existing.namespace, removed=removed)
 
     async def _wanted(self, context: FixtureContext, tables: Mapping[str, Table], spool: Spool) -> list[Wanted]:
         if self.paths is None:

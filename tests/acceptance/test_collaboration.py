@@ -150,6 +150,7 @@ async def test_edits_are_applied_in_order_and_replayed_without_a_change(mixes: F
     }
     await load(mixes, write(tmp_path / "2.json", whole), loader=DomainLoader)
     assert (bodies(state), bodies(state, "documents")) == (["ONE", "three"], ["final"])
+    assert (await mixes.validate("acme")).findings == ()
     # What somebody has changed here since stays: there is nothing new to apply.
     state.run("UPDATE t_acme.comments SET body = 'ours' WHERE body = 'three'")
     before = state.rows("SELECT * FROM t_acme.comments ORDER BY 1"), state.rows("SELECT * FROM t_acme.edits ORDER BY 1, 2")

@@ -6,17 +6,19 @@ the module has the functions that the declarations name.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING
 
 from .._ingest import SourceLimits, Spool, is_wanted, open_sources
+from .._shapes import Step
 from ._detect import Detection, detect_source, together
 from ._shape import Documents, KnownShape, Rewrite, shapes_in
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from .._ingest import FileSource, Sources
@@ -24,7 +26,20 @@ if TYPE_CHECKING:
 
 DOMAINS = ("analytics", "collaboration", "spotify")
 
-__all__ = ["DOMAINS", "Detection", "Documents", "KnownShape", "Rewrite", "built_in", "detect", "detect_each", "find_sources", "settle", "shapes_in"]
+__all__ = [
+    "DOMAINS",
+    "Detection",
+    "Documents",
+    "KnownShape",
+    "Rewrite",
+    "Settled",
+    "built_in",
+    "detect",
+    "detect_each",
+    "find_sources",
+    "settle",
+    "shapes_in",
+]
 
 
 @cache
@@ -33,14 +48,27 @@ def built_in() -> tuple[KnownShape, ...]:
     return tuple(shape for name in DOMAINS for shape in import_module(f".{name}", __name__).shapes())
 
 
-async def settle(domain: str | None, transaction: Transaction, namespace: str) -> dict[str, dict[str, int]]:
-    """What a domain, or each of them, makes of its tables when their rows are loaded: counts, by domain; nothing where nothing was to do."""
-    done = {}
+@dataclass(frozen=True)
+class Settled:
+    """What a domain has made of its tables: counts, and the tables that it may have written to."""
+
+    domain: str
+    counts: Mapping[str, int]
+    tables: tuple[str, ...]
+
+    def step(self, fixture: str) -> Step:
+        """The same as a step of a run."""
+        return Step(fixture, "derive", self.domain, dict(self.counts))
+
+
+async def settle(domain: str | None, transaction: Transaction, namespace: str, *, removed: bool = False) -> list[Settled]:
+    """Let a domain, or each of them, make of its tables what is made when their rows are loaded, or ``removed``; nothing where nothing was to do."""
+    done = []
     for name in DOMAINS:
         module = import_module(f".{name}", __name__)
         if domain in (None, name) and hasattr(module, "settle"):
-            done[name] = await module.settle(transaction, namespace)
-    return {name: counts for name, counts in done.items() if counts}
+            done.append(Settled(name, await module.settle(transaction, namespace, removed=removed), module.SETTLED))
+    return [item for item in done if item.counts]
 
 
 def detect(path: str | Path, shapes: Sequence[KnownShape], limits: SourceLimits | None = None) -> Detection:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .._pg.sessions import derive_sessions
+from .._pg.sessions import derive_sessions, forget_sessions
 from ._shape import shapes_in
 
 if TYPE_CHECKING:
@@ -13,6 +13,9 @@ if TYPE_CHECKING:
 
     from .._pg.database import Transaction
     from ._shape import KnownShape
+
+# The tables that :func:`settle` writes to.
+SETTLED = ("analytics_visitors", "analytics_sessions")
 
 # What the mapping of a Snowplow event reads itself; all other members of its record are its properties.
 _MAPPED = frozenset(
@@ -33,6 +36,8 @@ def snowplow_event(event: Any, given: Mapping[str, str]) -> Iterator[dict[str, A
     yield {**event, "rest": {name: value for name, value in event.items() if name not in _MAPPED and value is not None}}
 
 
-async def settle(transaction: Transaction, namespace: str) -> dict[str, int]:
-    """Sum up sessions of the events that were loaded, in the load's own transaction."""
+async def settle(transaction: Transaction, namespace: str, *, removed: bool) -> dict[str, int]:
+    """Sum up sessions of the events that were loaded, in the load's own transaction; where events were removed, all of them."""
+    if removed:
+        await forget_sessions(transaction, namespace)
     return await derive_sessions(transaction, namespace)

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from .._pg.database import Transaction
     from ._shape import KnownShape, Rewrite
 
+# The tables that :func:`settle` writes to.
+SETTLED = ("comments", "documents", "edits")
 _SECTIONS = ("workspaces", "roles", "members", "invitations", "documents", "comments", "workflows")
 
 
@@ -41,6 +43,6 @@ def shapes() -> tuple[KnownShape, ...]:
     return shapes_in(Path(__file__).parent / "shapes" / "collaboration", rewriters=rewriters)
 
 
-async def settle(transaction: Transaction, namespace: str) -> dict[str, int]:
+async def settle(transaction: Transaction, namespace: str, *, removed: bool) -> dict[str, int]:  # noqa: ARG001 - what is shown stays
     """Let comments and documents show the edits that were loaded, in the load's own transaction."""
     return await apply_edits(transaction, namespace)

@@ -65,7 +65,9 @@ async def look_at_tenant(transaction: Transaction, tenant: Tenant, pack: Pack, m
     structure = await fingerprint(transaction.connection, tenant.namespace)
     own = await own_tables(transaction, tenant.namespace)
     tables = await read_tables(transaction.connection, tenant.namespace)
-    unreadable = tuple(name for name in tables if not (own.get(name) or {}).get("readable"))
-    readable = {name: table for name, table in tables.items() if name not in unreadable and not own[name]["part"]}
+    # Partitions are read through their table.
+    whole = {name: table for name, table in tables.items() if not (own.get(name) or {}).get("part")}
+    unreadable = tuple(name for name in whole if not (own.get(name) or {}).get("readable"))
+    readable = {name: table for name, table in whole.items() if name not in unreadable}
     indexes = tuple(await read_indexes(transaction, tenant.namespace))
     return Look(transaction, tenant, pack, made, structure, readable, unreadable, indexes, keys)

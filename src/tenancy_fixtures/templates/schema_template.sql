@@ -509,7 +509,7 @@ CREATE TABLE analytics_events (
     visitor_id    text,
     user_id       uuid,
     session_key   text,
-    ai_session_id uuid,
+    session_id    uuid,
     occurred_at   timestamptz NOT NULL,
     received_at   timestamptz,
     page_url      text,
@@ -521,15 +521,16 @@ CREATE TABLE analytics_events (
     CONSTRAINT analytics_events_pkey PRIMARY KEY (event_id, occurred_at),
     CONSTRAINT analytics_events_visitor_id_fkey FOREIGN KEY (visitor_id) REFERENCES analytics_visitors ON DELETE CASCADE,
     CONSTRAINT analytics_events_user_id_fkey FOREIGN KEY (user_id) REFERENCES users ON DELETE CASCADE,
-    CONSTRAINT analytics_events_ai_session_id_fkey FOREIGN KEY (ai_session_id) REFERENCES ai_sessions ON DELETE SET NULL
+    CONSTRAINT analytics_events_session_id_fkey FOREIGN KEY (session_id) REFERENCES ai_sessions ON DELETE SET NULL
 ) PARTITION BY RANGE (occurred_at);
 CREATE INDEX analytics_events_name_idx ON analytics_events (name, occurred_at);
 CREATE INDEX analytics_events_visitor_id_idx ON analytics_events (visitor_id, occurred_at);
 CREATE INDEX analytics_events_user_id_idx ON analytics_events (user_id, occurred_at);
-CREATE INDEX analytics_events_ai_session_id_idx ON analytics_events (ai_session_id) WHERE ai_session_id IS NOT NULL;
+CREATE INDEX analytics_events_session_id_idx ON analytics_events (session_id) WHERE session_id IS NOT NULL;
 COMMENT ON TABLE analytics_events IS 'Things that happened, as they were reported. A partition for each month; loads make them.';
 COMMENT ON COLUMN analytics_events.event_id IS 'The source''s own id. It is one of a kind in the table; a primary key of partitions must hold the time as well.';
 COMMENT ON COLUMN analytics_events.visitor_id IS '[personal] The browser or device.';
+COMMENT ON COLUMN analytics_events.session_id IS 'The conversation with a model that it belongs to.';
 COMMENT ON COLUMN analytics_events.session_key IS 'The source''s own id of the session, where it has one.';
 COMMENT ON COLUMN analytics_events.page_url IS '[personal] Address of the page, with whatever is in its query.';
 COMMENT ON COLUMN analytics_events.referrer IS '[personal] Address of the page before.';
