@@ -80,7 +80,9 @@ class DatasetLoad:
         with self._context.tracker.phase("digest"):
             sources = await asyncio.to_thread(self._place.open)
             content = await asyncio.to_thread(content_digest, sources)
-        given = dict(self._hooks.given) if self._hooks else {}
+        given: dict[str, Any] = dict(self._hooks.given) if self._hooks else {}
+        if self._hooks and self._hooks.by_file:
+            given["files"] = [source.place for source in sources]
         digest = FixtureUtils.digest(
             [content, self.dataset.model_dump(mode="json"), self._context.settings.data_validation, *([given] if given else [])]
         )

@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ def _search_members(value: Mapping[Any, Any], path: str, name: str) -> Iterator[
     inherited = name if _COLLECTION.search(name) else ""
     for key, item in value.items():
         text = str(key)
-        kind = known_form(text)
+        kind = _known_name(text)
         shown = "…" if kind else text[:_LONGEST_KEY].replace("\\", "\\\\").replace(".", "\\.")
         here = f"{path}.{shown}" if path else shown
         if kind:
@@ -93,6 +94,11 @@ _BEARER: Final = re.compile(r"\b(?:bearer|basic)\s+([A-Za-z0-9._~+/=-]{16,})", r
 _ASSIGNED: Final = re.compile(r"(?:^|[\s\"'\[,;?&{])-{0,2}([A-Za-z][\w-]{2,60})[\"']?\s*[=:]\s*[\"']?([^\s\"',;&?}]+)", re.MULTILINE)
 
 
+@lru_cache(maxsize=4096)
+def _known_name(name: str) -> str | None:
+    return known_form(name)
+
+
 def known_form(text: str) -> str | None:
     """The kind of secret whose published form is somewhere in a text; ``None`` where there is none, or only one made up for show."""
     if len(text) < _SHORTEST:
@@ -122,9 +128,9 @@ def _kind_of(text: str, name: str) -> str | None:
         return form
     if _tells(name, text):
         return "a value whose name tells of a secret"
-    if any(_is_credential(match[1]) and not is_placeholder(match[1]) for match in _BEARER.finditer(text)):
+    if " " in text and any(_is_credential(match[1]) and not is_placeholder(match[1]) for match in _BEARER.finditer(text)):
         return "a bearer's token"
-    if any(_tells(match[1], match[2]) and _is_credential(match[2]) for match in _ASSIGNED.finditer(text)):
+    if ("=" in text or ":" in text) and any(_tells(match[1], match[2]) and _is_credential(match[2]) for match in _ASSIGNED.finditer(text)):
         return "a secret in a text"
     return None
 
@@ -171,27 +177,32 @@ _OTHER_TOKENS: Final = frozenset(
 )
 
 
-def _tells(name: str, text: str) -> bool:
-    """Whether a name says that its value is a secret, and the value is one, not a stand-in for it."""
+@lru_cache(maxsize=4096)
+def _called(name: str) -> str | None:
+    """What a name tells of its value: a ``password``, a ``key``, a ``token``, something that is one if it ``looks`` so; or nothing."""
     words = [word.lower() for word in _WORDS.findall(name)]
     while words and (words[-1] in _AFTER or words[-1].isdigit()):
         words.pop()
-    if not words or is_placeholder(text):
-        return False
+    if not words:
+        return None
     *before, last = words
     if last in _PASSWORDS or (last == "pass" and before):
-        return not _is_sentence(text)
+        return "password"
     if last in _JOINED or (last in ("key", "keys") and before and before[-1] in _OF_KEYS):
-        return not _is_sentence(text) and not text.replace(".", "").isdigit()
-    if last in ("credential", "credentials"):
-        return _is_credential(text)
-    return last == "token" and _is_token(before, text)
+        return "key"
+    if last == "token" and not _OTHER_TOKENS & set(before):
+        return "token" if _OF_TOKENS & set(before) else "looks"
+    return "looks" if last in ("credential", "credentials") else None
 
 
-def _is_token(before: list[str], text: str) -> bool:
-    if _OTHER_TOKENS & set(before) or text.replace(".", "").isdigit():
+def _tells(name: str, text: str) -> bool:
+    """Whether a name says that its value is a secret, and the value is one, not a stand-in for it."""
+    called = _called(name)
+    if called is None or is_placeholder(text):
         return False
-    return (not _is_sentence(text)) if _OF_TOKENS & set(before) else _is_credential(text)
+    if called == "looks":
+        return _is_credential(text)
+    return not _is_sentence(text) and (called == "password" or not text.replace(".", "").isdigit())
 
 
 def _is_sentence(text: str) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import Dict, List, Literal, Optional, Union
+from typing import Dict, List, Literal, Optional, Tuple, Union
 
 from pydantic import Field, field_validator, model_validator
 
@@ -11,6 +11,8 @@ from ._pack_models import NAME, Dataset, Model, Source
 
 # A value that the caller gives for the whole file, as a mapping names it.
 GIVEN = "@"
+# Where the file of a record is, among the values that a function gets.
+FILE = "file"
 
 
 class Recognise(Model):
@@ -74,6 +76,10 @@ class ShapeDataset(Dataset):
     extra_columns: Literal["error", "ignore"] = "ignore"
     rewrite: Optional[str] = Field(None, description="A function of the loader's, by its name, that makes records of each document.")
     documents: Optional[str] = Field(None, description="A function of the loader's, by its name, that reads documents from a file that is no JSON.")
+    by_file: bool = Field(
+        False, description="Whether the file's name or folder says something that its records do not: the same content is then loaded once for each."
+    )
+    refuse_secrets: bool = Field(False, description="Whether a record is bad that holds what looks like a password, a key or a token.")
     given: Dict[str, Optional[str]] = Field(
         default_factory=dict,
         description="Values that the caller may give for the whole file, and what they are without him; mappings read them as `@name`.",
@@ -94,6 +100,11 @@ class FileShape(Model):
     def known_by(self) -> List[Recognise]:
         """What it may be known by."""
         return [self.recognise] if isinstance(self.recognise, Recognise) else list(self.recognise)
+
+    @property
+    def columns(self) -> Tuple[str, ...]:
+        """The names at the top of a record that it may be known by."""
+        return tuple(name for known in self.known_by for name in known.names if not set(name) & set(".["))
 
     @model_validator(mode="after")
     def _loads(self) -> FileShape:

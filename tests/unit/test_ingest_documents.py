@@ -16,7 +16,7 @@ from tenancy_fixtures._ingest import Hooks, open_sources, read_dataset
 from tenancy_fixtures._ingest.steps import compile_steps
 from tenancy_fixtures._pack_models import ColumnMapping, Dataset
 from tenancy_fixtures._shapes import Column, ColumnType, Table
-from tenancy_fixtures.exceptions import PackInvalid, SourceMalformed
+from tenancy_fixtures.exceptions import PackInvalid
 
 COLUMNS = (
     Column("id", ColumnType("int4", "int4"), nullable=False),
@@ -92,7 +92,7 @@ def test_tables_have_records_of_others_too(read):
 # --- functions that make records --------------------------------------------------------------------------------------
 
 
-def parts(document):
+def parts(document, _file):
     for number, part in enumerate(document["parts"], start=1):
         yield {"id": int(document["id"]) * 10 + number, "name": part, "score": 1.5, "on": date(2020, 1, 2)}
 
@@ -124,11 +124,6 @@ def test_documents_of_others_are_passed_over(read):
     documents = [{"id": 1, "parts": ["a"], "mine": True}, {"id": 2, "parts": ["b"]}]
     rows, rejects, _ = read(dataset(having=["mine"]), documents, hooks=Hooks(parts))
     assert ([row["id"] for *_, row in rows["things"]], rejects) == ([11], [])
-
-
-def test_a_table_has_no_documents(read):
-    with pytest.raises(SourceMalformed, match="reads documents"):
-        read(dataset(), "id,parts\n1,2\n", hooks=Hooks(parts), name="csv")
 
 
 def test_a_function_sees_what_the_path_leads_to(read):

@@ -63,7 +63,7 @@ def detect_source(source: FileSource, shapes: Sequence[KnownShape]) -> Detection
 
     :raises SourceMissing: it has gone, or may not be read.
     """
-    wanted = {name for shape in shapes for known in shape.declared.known_by for name in known.names if "." not in name and "[" not in name}
+    wanted = {name for shape in shapes for name in shape.declared.columns}
     sample = take_sample(source, wanted)
     matches = [_match(shape, sample) for shape in shapes]
     fitting = sorted((match for match in matches if match.missing is None), key=lambda match: (-match.weight, not match.hinted, match.shape.name))

@@ -8,7 +8,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from .._ingest import Hooks
-from .._shape_models import GIVEN
+from .._shape_models import FILE, GIVEN
 from ..exceptions import ConfigurationError, PackInvalid
 from ..packs import read_shapes
 
@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from .._shape_models import FileShape, ShapeDataset
 
-# Makes any number of records of one document, which it gets with the values that the caller gives. Numbers of JSON come as
-# texts that keep every digit.
+# Makes any number of records of one document, which it gets with the values that the caller gives, and where the file is as
+# ``file``. Numbers of JSON come as texts that keep every digit.
 Rewrite = Callable[[Any, Mapping[str, str]], Iterable[Mapping[str, Any]]]
 # Reads documents from the bytes of a file that is no JSON.
 Documents = Callable[[BinaryIO], Iterable[Any]]
@@ -59,11 +59,12 @@ class KnownShape:
         known = {name: value for name, value in values.items() if value is not None}
         rewrite = None if dataset.rewrite is None else partial(_rewritten, self.rewriters[dataset.rewrite], known)
         documents = None if dataset.documents is None else self.readers[dataset.documents]
-        return Hooks(rewrite, documents, {f"{GIVEN}{name}": value for name, value in known.items()})
+        named = {f"{GIVEN}{name}": value for name, value in known.items()}
+        return Hooks(rewrite, documents, named, self.declared.columns, by_file=dataset.by_file, refuse_secrets=dataset.refuse_secrets)
 
 
-def _rewritten(rewrite: Rewrite, given: Mapping[str, str], document: Any) -> Iterable[Mapping[str, Any]]:
-    return rewrite(document, given)
+def _rewritten(rewrite: Rewrite, given: Mapping[str, str], document: Any, file: str) -> Iterable[Mapping[str, Any]]:
+    return rewrite(document, {**given, FILE: file})
 
 
 def shapes_in(

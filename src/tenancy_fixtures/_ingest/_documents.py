@@ -1,21 +1,24 @@
-"""Documents of which Python makes the records that a mapping sees: a stream all the way."""
+"""Documents, or rows of a table, that are searched for secrets, or made into other records in Python before a mapping sees them."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .._secrets import find_secrets, secrets_in_words
 from ..constants import FRAME_BYTES
 from ..exceptions import SourceMalformed
 from ._json import JsonReader
 from ._json_frames import Found, JsonFrames, header_of, notes_of
-from ._json_values import Number
+from ._json_values import as_json
 from ._ndjson import NdjsonReader
 from ._paths import MISSING, parse_path
+from ._table_documents import TableDocuments
+from .readers import BadDocument
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from .._pack_models import Source
     from .readers import Field, Hooks, RawFrame
@@ -23,7 +26,6 @@ if TYPE_CHECKING:
 
 _FIRST = 1000  # records, or documents, that tell which fields a source has
 _MOST = 16_384  # records of a frame: a small document may give many
-_PLAIN = frozenset({str, bool, Number, type(None)})
 
 
 class DocumentReader:
@@ -39,13 +41,18 @@ class DocumentReader:
         self._hooks = hooks
         self._having = [parse_path(name) for name in declared.having]
         self._lacking = [parse_path(name) for name in declared.lacking]
-        self._plain = None if hooks.documents else _plain_reader(source, declared, {} if hooks.rewrite else fields, kind)
+        self._plain = None if hooks.documents else _plain_reader(source, declared, {} if hooks.rewrite else fields, hooks.columns, kind)
         first = list(islice((record for record, _ in self._records(islice(self._documents(FRAME_BYTES), _FIRST))), _FIRST))
         self.header = header_of(first, fields)
-        self.notes: tuple[str, ...] = () if hooks.rewrite else notes_of(source, first, fields)
+        self._notes = () if hooks.rewrite else notes_of(source, first, fields)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was guessed of a table, and which paths no record has."""
+        return (*self._notes, *(self._plain.notes if isinstance(self._plain, TableDocuments) else ()))
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
-        """The records; raises as the reader of the format does, and what ``documents`` raises."""
+        """The records; raises as the reader of the format does, and what ``documents`` and ``rewrite`` raise."""
         maker = JsonFrames(self._source, self.header, self._fields)
         waiting: list[Found] = []
         done = read = 0
@@ -54,25 +61,37 @@ class DocumentReader:
             if read - done >= block_bytes or len(waiting) >= _MOST:
                 yield maker.frame(waiting, read - done)
                 waiting, done = [], read
-        yield maker.frame(waiting, read - done)
+        yield maker.frame(waiting, max(read - done, 0))
 
     def _records(self, documents: Iterator[tuple[Found, int]]) -> Iterator[tuple[Found, int]]:
         """The dataset's records, beside each the bytes that were read by then."""
-        rewrite, number = self._hooks.rewrite, 1
-        for document, read in documents:
-            if rewrite is None or not isinstance(document.value, dict):
-                yield Found(number, document.line, *document.at, document.fault), read
+        number = 1
+        for found, read in documents:
+            document = self._without_secrets(found)
+            if self._hooks.rewrite is None or document.fault is not None or not isinstance(document.value, dict):
+                yield replace(document, number=number), read
                 number += 1
             elif self._is_ours(document):
-                try:
-                    for value in rewrite(document.value):
-                        yield Found(number, document.line, as_json(value)), read
-                        number += 1
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
-                    # Where a list or a text stands in an object's place; the error would quote it.
-                    reason = f"expected a document of the shape's structure ({type(error).__name__})"
-                    yield Found(number, document.line, fault=("document", reason)), read
+                for record in self._rewritten(document):
+                    yield replace(record, number=number), read
                     number += 1
+
+    def _rewritten(self, document: Found) -> Iterator[Found]:
+        assert self._hooks.rewrite is not None
+        try:
+            for value in self._hooks.rewrite(document.value, self._source.place):
+                yield Found(0, document.line, as_json(value))
+        except BadDocument as error:
+            yield Found(0, document.line, fault=("document", str(error)))
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
+            # Where a list or a text stands in an object's place; the error would quote it.
+            yield Found(0, document.line, fault=("document", f"expected a document of the shape's structure ({type(error).__name__})"))
+
+    def _without_secrets(self, document: Found) -> Found:
+        if not self._hooks.refuse_secrets or document.fault is not None:
+            return document
+        secrets = list(find_secrets(document.value)) if document.value is not MISSING else []
+        return replace(document, fault=("secret", f"expected no secret, found {secrets_in_words(secrets)}")) if secrets else document
 
     def _is_ours(self, document: Found) -> bool:
         there = all(path.find(document.at) not in _NOTHING for path in self._having)
@@ -83,9 +102,15 @@ class DocumentReader:
             yield from self._plain.found(block_bytes)
             return
         assert self._hooks.documents is not None
-        with self._source.open() as file:
-            for number, value in enumerate(self._hooks.documents(file), start=1):
-                yield Found(number, None, as_json(value)), 0
+        try:
+            with self._source.open() as file:
+                for number, value in enumerate(self._hooks.documents(file), start=1):
+                    yield Found(number, None, as_json(value)), 0
+        except SourceMalformed as error:
+            if "source" in error.facts:
+                raise
+            hint = error.hint or "Nothing was loaded. Mend the file."
+            raise SourceMalformed(f"{self._source.name}: {error.message}", source=self._source.name, hint=hint, **error.facts) from None
 
 
 class _Nothing:
@@ -98,23 +123,9 @@ class _Nothing:
 _NOTHING = _Nothing()
 
 
-def _plain_reader(source: FileSource, declared: Source, fields: Mapping[str, Field], kind: str) -> JsonReader | NdjsonReader:
-    if kind not in ("json", "ndjson"):
-        hint = "Nothing was loaded. Tables are mapped column by column."
-        raise SourceMalformed(f"{source.name} is {kind}, and its dataset reads documents of JSON", source=source.name, hint=hint)
-    return JsonReader(source, declared, fields) if kind == "json" else NdjsonReader(source, declared, fields)
-
-
-def as_json(value: Any) -> Any:
-    """A value of Python's as the readers of JSON give it: numbers as they are written, times in ISO 8601."""
-    if value.__class__ in _PLAIN:
-        return value
-    if isinstance(value, Mapping):
-        return {str(key): item if item.__class__ in _PLAIN else as_json(item) for key, item in value.items()}
-    if isinstance(value, (int, float)):
-        return Number(repr(value))
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, Iterable):
-        return [item if item.__class__ in _PLAIN else as_json(item) for item in value]
-    return value.isoformat() if hasattr(value, "isoformat") else str(value)
+def _plain_reader(
+    source: FileSource, declared: Source, fields: Mapping[str, Field], columns: tuple[str, ...], kind: str
+) -> JsonReader | NdjsonReader | TableDocuments:
+    if kind == "json":
+        return JsonReader(source, declared, fields)
+    return NdjsonReader(source, declared, fields) if kind == "ndjson" else TableDocuments(source, declared, (*columns, *fields))

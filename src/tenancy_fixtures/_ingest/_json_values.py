@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
 from json.encoder import encode_basestring
 from typing import TYPE_CHECKING, Any
@@ -104,3 +105,21 @@ def compact(value: Any) -> str:
     if value.__class__ is bool:
         return "true" if value else "false"
     return str(value) if value.__class__ is Number else encode_basestring(value)
+
+
+_PLAIN = frozenset({str, bool, Number, type(None)})
+
+
+def as_json(value: Any) -> Any:
+    """A value of Python's as the readers of JSON give it: numbers as they are written, times in ISO 8601."""
+    if value.__class__ in _PLAIN:
+        return value
+    if isinstance(value, Mapping):
+        return {str(key): item if item.__class__ in _PLAIN else as_json(item) for key, item in value.items()}
+    if isinstance(value, (int, float)):
+        return Number(repr(value))
+    if isinstance(value, str):
+        return str(value)
+    if isinstance(value, Iterable):
+        return [item if item.__class__ in _PLAIN else as_json(item) for item in value]
+    return value.isoformat() if hasattr(value, "isoformat") else str(value)

@@ -91,17 +91,31 @@ class LineReader(Protocol):
         ...
 
 
+class BadDocument(ValueError):
+    """What ``rewrite`` raises for a document that is none of its: the text becomes the reject's, and holds no value."""
+
+
 @dataclass(frozen=True)
 class Hooks:
     """What is done in Python to what a dataset reads.
 
-    ``rewrite`` makes any number of records of each document. ``documents`` reads documents from the bytes of a source that is
-    no JSON. ``given`` are values that every record has beside its own, by the name that a mapping calls them.
+    ``rewrite`` makes any number of records of each document, or row; it gets the place of its file besides. ``documents`` reads
+    documents from the bytes of a source that is no JSON. ``given`` are values that every record has beside its own, by the name
+    that a mapping calls them. ``by_file`` says that the place of the file is among what its records are made of. ``refuse_secrets`` makes
+    documents with a secret in them bad records. ``columns`` are some that a table may have: its header is known by them.
     """
 
-    rewrite: Callable[[Any], Iterable[Mapping[str, Any]]] | None = None
+    rewrite: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
     documents: Callable[[BinaryIO], Iterable[Any]] | None = None
     given: Mapping[str, str] = field(default_factory=dict)
+    columns: tuple[str, ...] = ()
+    by_file: bool = False
+    refuse_secrets: bool = False
+
+    @property
+    def reads_documents(self) -> bool:
+        """Whether something is done to whole documents."""
+        return bool(self.rewrite or self.documents or self.refuse_secrets)
 
 
 def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field], hooks: Hooks | None = None) -> Reader:
@@ -112,7 +126,7 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
     kind = declared.format if declared.format != "auto" else detect(source)
     patterns = [name for name, field in fields.items() if field.kind == "pattern"]
     fields = {name: field for name, field in fields.items() if field.kind != "pattern"}
-    if hooks and (hooks.rewrite or hooks.documents):
+    if hooks and hooks.reads_documents:
         from ._documents import DocumentReader
 
         return DocumentReader(source, declared, fields, hooks, kind)

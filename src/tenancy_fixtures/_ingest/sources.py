@@ -70,6 +70,11 @@ class FileSource:
         return self.origin.path if self.origin else None
 
     @property
+    def place(self) -> str:
+        """Where it is, as far as its caller said: the path of a file, an archive and the path in it, a URL's last part."""
+        return self.path.as_posix() if self.path is not None and self.path.name == self.name else self.name
+
+    @property
     def modified_ns(self) -> int:
         """When that file was last written; 0 where there is none."""
         return self.origin.modified_ns if self.origin else 0
