@@ -39,6 +39,11 @@ MAX_RECORD_BYTES: Final = 64 * 1024 * 1024
 # Values inside each other in JSON. Records of people are some ten deep; a parser that recurses must not meet a million.
 MAX_JSON_DEPTH: Final = 128
 
+# YAML is read as a whole, some 300 KB a second; a model's description has a few. Aliases make much of little: values are counted
+# as often as they are used.
+MAX_YAML_BYTES: Final = 2 * 1024 * 1024
+MAX_YAML_NODES: Final = 200_000
+
 # Problems listed in one report; the rest is counted.
 MAX_LISTED_REJECTS: Final = 1000
 
