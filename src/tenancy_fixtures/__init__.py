@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from .base import FixtureContext as FixtureContext
     from .base import FixtureManager as FixtureManager
     from .config_fixtures import ConfigFixture as ConfigFixture
+    from .data_loaders import AIModelLoader as AIModelLoader
     from .data_loaders import AnalyticsLoader as AnalyticsLoader
     from .data_loaders import CollaborationLoader as CollaborationLoader
     from .data_loaders import DataLoader as DataLoader
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from .validators import FixtureValidator as FixtureValidator
 
 _HOME = {
+    "AIModelLoader": "data_loaders",
     "AnalyticsLoader": "data_loaders",
     "CollaborationLoader": "data_loaders",
     "BaseFixture": "base",
@@ -70,6 +72,7 @@ _HOME = {
 }
 
 __all__ = [
+    "AIModelLoader",
     "AnalyticsLoader",
     "BaseFixture",
     "CollaborationLoader",

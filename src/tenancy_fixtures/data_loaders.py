@@ -54,4 +54,33 @@ class SpotifyDataLoader(DomainLoader):
         super().__init__(paths, given=given, **options)
 
 
-__all__ = ["AnalyticsLoader", "CollaborationLoader", "DataLoader", "Detection", "DomainLoader", "KnownShape", "SpotifyDataLoader", "shapes_in"]
+class AIModelLoader(DomainLoader):
+    """Registries of models: configurations, model cards, packages of MLflow, price lists, results of benchmarks, prompts.
+
+    ``paths`` are such files; all other arguments are those of :class:`DomainLoader`. ``model`` and ``version`` are the name and the version
+    of the one model that the files are about, where neither they nor their folders say. A file with a password, a key or a token
+    in it is refused: the reject says where it stands.
+    """
+
+    name: ClassVar[str] = "ai_models"
+    domain: ClassVar[str | None] = "ai_models"
+
+    def __init__(
+        self, paths: str | Path | Iterable[str | Path] | None = None, *, model: str | None = None, version: str | None = None, **options: Any
+    ) -> None:
+        given = dict(options.pop("given", None) or {})
+        given.update({name: value for name, value in (("model", model), ("version", version)) if value is not None})
+        super().__init__(paths, given=given, **options)
+
+
+__all__ = [
+    "AIModelLoader",
+    "AnalyticsLoader",
+    "CollaborationLoader",
+    "DataLoader",
+    "Detection",
+    "DomainLoader",
+    "KnownShape",
+    "SpotifyDataLoader",
+    "shapes_in",
+]

@@ -97,28 +97,35 @@ def test_every_file_is_recognised(path: str, real_data: Path):
     assert found.why
 
 
-async def test_every_record_is_accounted_for(real_data: Path, kept: FixtureManager, state: State):
-    """File by file, since each is to be counted alone."""
-    for path, expected in FILES.items():
-        report = await kept.apply(AIModelLoader(real_data / path), tenant_id="acme", operation="load")
-        assert {item.dataset.split(".")[1]: item.read for item in report.datasets} == expected.read, path
-        assert all(item.stored == item.read and not item.lost for item in report.datasets), path
-    assert state.value("SELECT count(*) FROM t_acme.ai_model_parameters WHERE name !~ '^profile[.]'") == sum(PARAMETERS.values())
+async def test_every_configuration_is_accounted_for(real_data: Path, kept: FixtureManager, state: State):
+    report = await kept.apply(AIModelLoader(real_data / FOLDER), tenant_id="acme", operation="load")
+    total = {"models": len(PARAMETERS), "parameters": sum(PARAMETERS.values()), "capabilities": 2 * len(PARAMETERS)}
+    assert {item.dataset.split(".")[1]: item.read for item in report.datasets} == total
+    assert all(item.stored == item.read and not item.lost for item in report.datasets)
+    for table, expected in (("parameters", PARAMETERS), ("capabilities", dict.fromkeys(PARAMETERS, 2))):
+        rows = state.rows(f"SELECT m.name, count(*) FROM t_acme.ai_model_{table} AS t JOIN t_acme.ai_models AS m USING (model_id) GROUP BY 1")
+        assert {row["name"]: row["count"] for row in rows} == expected
 
 
-async def test_all_at_once_is_the_same(real_data: Path, kept: FixtureManager, state: State):
-    """Files of three kinds, in one transaction; what they say of one model meets in one row."""
-    await kept.apply(AIModelLoader([real_data / FOLDER, real_data / DOCS]), tenant_id="acme", operation="load")
-    models = {row["name"]: row for row in state.rows("SELECT * FROM t_acme.ai_models")}
-    assert set(PARAMETERS) <= set(models)
-    both = models["ViT-B-32"]
-    assert (both["purpose"], both["parameter_count"]) == ("embedding", 151_280_000)
-    assert (
-        state.value(
-            "SELECT value FROM t_acme.ai_model_parameters JOIN t_acme.ai_models USING (model_id) WHERE ai_models.name = 'ViT-B-32' AND ai_model_parameters.name = 'vision_cfg.patch_size'"
-        )
-        == 32
+@pytest.mark.parametrize("path", [path for path in FILES if path.startswith(DOCS)])
+async def test_every_row_of_a_table_is_accounted_for(path: str, real_data: Path, kept: FixtureManager, state: State):
+    report = await kept.apply(AIModelLoader(real_data / path), tenant_id="acme", operation="load")
+    assert {item.dataset.split(".")[1]: item.read for item in report.datasets} == FILES[path].read
+    assert all(item.stored == item.read and not item.lost for item in report.datasets)
+
+
+async def test_what_several_files_say_of_a_model_meets_in_one_row(real_data: Path, acme: FixtureManager, state: State):
+    """Files of three kinds, in one transaction."""
+    await acme.apply(AIModelLoader([real_data / FOLDER, real_data / DOCS]), tenant_id="acme", operation="load")
+    (model,) = state.rows("SELECT * FROM t_acme.ai_models WHERE name = 'ViT-B-32'")
+    assert (model["purpose"], model["parameter_count"], model["max_input_tokens"], model["is_enabled"]) == ("embedding", 151_280_000, 77, False)
+    of_model = "FROM t_acme.ai_models AS m JOIN {} USING (model_id) WHERE m.name = 'ViT-B-32' AND {}"
+    assert state.value("SELECT p.value " + of_model.format("t_acme.ai_model_parameters AS p", "p.name = 'vision_cfg.patch_size'")) == 32
+    results = "t_acme.ai_model_versions AS v USING (model_id) JOIN t_acme.ai_evaluations AS e USING (version_id)"
+    value = state.value(
+        f"SELECT e.value FROM t_acme.ai_models AS m JOIN {results} WHERE m.name = 'ViT-B-32' AND v.version = 'laion2b_s34b_b79k' AND benchmark = 'ImageNet 1k'"
     )
+    assert value == 0.6656
 
 
 def test_no_file_is_left_out(real_data: Path):

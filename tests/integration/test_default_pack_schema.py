@@ -22,7 +22,7 @@ REAL = Path(os.environ.get("TENANCY_REAL_DATA") or Path(__file__).parents[3] / "
 
 TABLES = {
     "users", "spotify_connections", "artists", "albums", "tracks", "audio_features", "playlists", "playlist_tracks", "listening_history",
-    "ai_models", "ai_model_versions", "prompts", "ai_sessions", "generated_content", "analytics_events", "metrics", "segments",
+    "ai_models", "ai_model_versions", "ai_model_parameters", "ai_model_capabilities", "ai_model_prices", "ai_evaluations", "prompts", "ai_sessions", "generated_content", "analytics_events", "metrics", "segments",
     "segment_members", "workspaces", "roles", "members", "invitations", "comments", "workflows", "workflow_steps",
     "track_artists", "artist_ids", "album_ids", "shows", "episodes", "playlist_episodes", "episode_history",
     "analytics_visitors", "analytics_events_other", "analytics_event_contexts", "analytics_sessions", "analytics_page_views",

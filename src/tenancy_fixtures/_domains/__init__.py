@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from .._ingest import FileSource, Sources
     from .._pg.database import Transaction
 
-DOMAINS = ("analytics", "collaboration", "spotify")
+DOMAINS = ("ai_models", "analytics", "collaboration", "spotify")
 
 __all__ = [
     "DOMAINS",

@@ -44,6 +44,7 @@ class FileSource:
     def __init__(self, name: str, raw: _Raw, spool: Spool, *, codec: str | None = None, origin: LocalFile | None = None) -> None:
         self.name = name
         self.origin = origin
+        self._found_as = name
         self._raw = raw
         self._spool = spool
         self._codec = codec
@@ -72,7 +73,7 @@ class FileSource:
     @property
     def place(self) -> str:
         """Where it is, as far as its caller said: the path of a file, an archive and the path in it, a URL's last part."""
-        return self.path.as_posix() if self.path is not None and self.path.name == self.name else self.name
+        return self.path.as_posix() if self.path is not None and self.path.name == self._found_as else self._found_as
 
     @property
     def modified_ns(self) -> int:
