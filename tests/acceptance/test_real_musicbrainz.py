@@ -43,14 +43,16 @@ def recording(credits: int) -> Expected:  # noqa: A002
 
 def page(releases: int) -> Expected:
     """The ids of these releases are no MusicBrainz ids: 123, 456, 789."""
-    return Expected("release-page", {"releases": releases}, {"releases": (releases, "release_id", "type")})
+    return Expected("release-page", {"releases": releases}, {"releases": (releases, "id", "type")})
 
 
 def without_id(shape: str, **read: int) -> Expected:
     """A file in which every value is null, ids too."""
     counts = {name.replace("_", "-"): count for name, count in read.items()}
-    columns = {"artists": "artist_id", "recordings": "recording_id", "recording-artists": "recording_id", "release-groups": "release_group_id"}
-    return Expected(shape, counts, {name: (count, columns.get(name, "release_id"), "not_null") for name, count in counts.items()})
+    # Records that a function makes name what they belong to.
+    return Expected(
+        shape, counts, {name: (count, "of" if name.endswith(("-artists", "-labels")) else "id", "not_null") for name, count in counts.items()}
+    )
 
 
 FILES = {
