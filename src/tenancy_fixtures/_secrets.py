@@ -61,7 +61,9 @@ def _search_members(value: Mapping[Any, Any], path: str, name: str) -> Iterator[
         here = f"{path}.{shown}" if path else shown
         if kind:
             yield Secret(here, kind)
-        yield from _search(item, here, called if text.lower() == "value" and called else (inherited or text))
+        tells = called if text.lower() == "value" and called else (inherited or text)
+        of_text = text == "token" and not _OF_TEXTS.isdisjoint(value)  # a piece of a text, with its number or its weight
+        yield from _search(item, here, "" if of_text else tells)
 
 
 # --- what a value looks like --------------------------------------------------------------------------------------------
@@ -86,6 +88,7 @@ _FORMS: Final = {
 }
 _KINDS: Final = tuple(_FORMS)
 _KNOWN: Final = re.compile("(?<![A-Za-z0-9])(?:" + "|".join(f"(?P<f{number}>{form})" for number, form in enumerate(_FORMS.values())) + ")")
+_OPENING: Final = "<[({|/.~"  # how a special token, a pattern and a path begin
 _SHORTEST = 8  # characters: below that nothing is known by its form
 _URL: Final = re.compile(r"(?<![A-Za-z0-9+.-])[A-Za-z][A-Za-z0-9+.-]{0,30}://[^\s:/@\"'<>]*:([^\s@/\"'<>]+)@")
 _DSN: Final = re.compile(r"\b(?:host|hostaddr|server|data source|dbname|database|user id|uid|user)\s*=", re.IGNORECASE)
@@ -139,6 +142,7 @@ def _kind_of(text: str, name: str) -> str | None:
 
 _WORDS: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _COLLECTION: Final = re.compile(r"(?:^|[_.-])(?:secrets|credentials|passwords|api[_-]?keys)$", re.IGNORECASE)
+_OF_TEXTS: Final = frozenset({"id", "logprob", "score", "rank", "prob", "bytes", "special", "count", "start", "end", "index", "normalized"})
 _AFTER: Final = frozenset({"value", "text", "plain", "plaintext", "raw", "base64", "b64", "hex", "string"})
 _PASSWORDS: Final = frozenset({"password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets"})
 _JOINED: Final = frozenset(
@@ -173,7 +177,26 @@ _OTHER_TOKENS: Final = frozenset(
     {"bos", "eos", "pad", "padding", "unk", "unknown", "sep", "separator", "cls", "mask", "image", "img", "audio", "video", "vision", "start", "end"}
     | {"stop", "special", "begin", "beginning", "decoder", "encoder", "forced", "suppress", "prefix", "suffix", "middle", "fim", "eot", "eod", "sot"}
     | {"eom", "eoi", "boi", "boa", "eoa", "tool", "think", "per", "next", "page", "language", "lang", "max", "min", "num", "first", "last", "context"}
-    | {"prompt", "completion", "input", "output", "cached", "word", "added", "content", "char", "byte", "placeholder", "verify", "target", "source"}
+    | {
+        "prompt",
+        "completion",
+        "input",
+        "output",
+        "cached",
+        "word",
+        "added",
+        "content",
+        "char",
+        "byte",
+        "placeholder",
+        "verify",
+        "target",
+        "source",
+        "redir",
+        "redirect",
+        "cursor",
+        "continuation",
+    }
 )
 
 
@@ -201,22 +224,30 @@ def _tells(name: str, text: str) -> bool:
     if called is None or is_placeholder(text):
         return False
     if called == "looks":
-        return _is_credential(text)
-    return not _is_sentence(text) and (called == "password" or not text.replace(".", "").isdigit())
+        return _is_credential(text) or (name.lower() == "token" and _is_password(text))
+    if called == "password":
+        return not _is_sentence(text)
+    # Bearer, and the token, have one blank between them; more words than that tell what would stand there.
+    return len(text.split()) < 3 and not text.replace(".", "").isdigit()  # noqa: PLR2004
 
 
 def _is_sentence(text: str) -> bool:
-    """Words with blanks between them tell what would stand there; a scheme and a token do not."""
-    return len(text.split()) > 2  # noqa: PLR2004 - Bearer, and the token
+    """Whether words tell what would stand there; a pass phrase has some too, and neither a capital nor a full stop."""
+    words = text.split()
+    return len(words) > 6 or (len(words) > 2 and (text[0].isupper() or text.endswith(".")))  # noqa: PLR2004
+
+
+def _is_password(text: str) -> bool:
+    """Whether a value called token, which may be a piece of a text, is longer or more mixed than words are."""
+    mixed = any(char.isdigit() for char in text) and any(char.isalpha() for char in text)
+    return text.isascii() and text[0] not in _OPENING and len(text.split()) == 1 and len(text) >= (6 if mixed else 12)
 
 
 def _is_credential(text: str) -> bool:
     """Whether it looks like one: no blank in it, and letters and digits."""
     plain = _BEARER.sub(r"\1", text)
     mixed = any(char.isdigit() for char in plain) and any(char.isalpha() for char in plain)
-    return (
-        len(plain) >= _SHORTEST and not any(char.isspace() for char in plain) and mixed and plain[0] not in "<[({|/.~" and not is_placeholder(plain)
-    )
+    return len(plain) >= _SHORTEST and not any(char.isspace() for char in plain) and mixed and plain[0] not in _OPENING and not is_placeholder(plain)
 
 
 # --- what stands in a secret's place --------------------------------------------------------------------------------------
@@ -260,6 +291,7 @@ _STAND_INS: Final = frozenset(
         "placeholder",
     }
     | {"required", "optional", "string", "str", "text", "default", "empty", "foo", "bar", "baz", "env", "changeit", "prompt", "bearer", "basic", "~"}
+    | {"read", "write", "inherit", "enabled", "disabled", "allow", "deny"}
 )
 # Words of a text that was made up to be shown.
 _SHOW: Final = re.compile(

@@ -5,12 +5,14 @@ What is expected was counted from the files by other means than this library's r
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
 
 from tenancy_fixtures import FixtureManager
+from tenancy_fixtures._secrets import find_secrets
 from tenancy_fixtures.data_loaders import AIModelLoader
 from tests.acceptance.support import State
 
@@ -131,3 +133,15 @@ async def test_what_several_files_say_of_a_model_meets_in_one_row(real_data: Pat
 def test_no_file_is_left_out(real_data: Path):
     there = {path.relative_to(real_data).as_posix() for path in (real_data / "ai_open_clip").rglob("*.*") if path.is_file()}
     assert there == set(FILES)
+
+
+def test_nothing_in_public_data_is_taken_for_a_secret(real_data: Path):
+    """Answers of APIs, webhooks, configurations, tables: none of their publishers left a key in them."""
+    found = []
+    for path in sorted(real_data.rglob("*")):
+        if path.suffix == ".json":
+            found += [(path.name, secret.path) for secret in find_secrets(json.loads(path.read_bytes()))]
+        elif path.suffix in (".csv", ".tsv", ".txt", ".yml"):
+            text = path.read_text(encoding="utf-8", errors="replace")
+            found += [(path.name, secret.path) for number, line in enumerate(text.splitlines()) for secret in find_secrets({str(number): line})]
+    assert found == []
