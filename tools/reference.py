@@ -45,7 +45,7 @@ Each setting has one environment name. In Python the same settings are the field
 in small letters. `Settings.from_env()` reads the environment, and keyword arguments win over it. An empty value counts as unset.
 A value that does not fit raises `ConfigurationError`, which names the setting and never shows the value.
 
-Secrets (the two URLs) are masked wherever settings are printed.
+Secrets (the URLs of the database and of Redis, the client secret) are masked wherever settings are printed.
 
 There is no cache yet: `TENANCY_REDIS_URL`, `TENANCY_CACHE_TTL` and `TENANCY_CACHE_OPTIMIZATION` are accepted and have no effect.
 """
@@ -186,7 +186,7 @@ def _settings() -> str:
 def _kind(annotation: Any) -> str:
     text = str(annotation)
     known = {
-        "SecretStr": "URL",
+        "SecretStr": "secret",
         "Path": "path",
         "Literal": "`development` or `production`",
         "bool": "yes or no",

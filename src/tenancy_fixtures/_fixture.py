@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from abc import ABC, abstractmethod
-from contextlib import suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
@@ -17,7 +17,7 @@ from .journal import Repeated, Run
 from .utils import FixtureUtils
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 
     from ._pg.database import Session, Transaction
     from .audit import AuditAction
@@ -82,6 +82,11 @@ class BaseFixture(ABC):
     name: ClassVar[str]
     depends_on: ClassVar[tuple[str, ...]] = ()
     role: ClassVar[str] = "migrator"
+
+    @asynccontextmanager
+    async def prepared(self, settings: Settings, tracker: Tracker) -> AsyncIterator[None]:  # noqa: ARG002 - subclasses need it
+        """Stands around the run: what takes long and needs no database, such as fetching, is done before the transaction begins."""
+        yield
 
     async def validate(self, context: FixtureContext) -> ValidationReport:  # noqa: ARG002 - subclasses need it
         """Look at what is to be done before anything is; an error among the findings ends the run."""
@@ -154,23 +159,52 @@ class _Execution:
         self._at = ""
 
     async def run(self) -> RunReport:
+        async with AsyncExitStack() as prepared:
+            return await self._run(await self._prepare(prepared))
+
+    async def _prepare(self, prepared: AsyncExitStack) -> TenancyError | None:
+        """What went wrong before the transaction: it is written down as the run's failure."""
+        fixtures = [fixture for fixture in self._fixtures if type(fixture).prepared is not BaseFixture.prepared]
+        if not fixtures or await self._will_end_at_once():
+            return None
+        try:
+            for fixture in fixtures:
+                self._at = f"{fixture.name}: prepare"
+                await prepared.enter_async_context(fixture.prepared(self._runtime.settings, self._tracker))
+        except TenancyError as error:
+            return error
+        self._at = ""
+        return None
+
+    async def _will_end_at_once(self) -> bool:
+        """Whether nobody has the tenant's name, or the call was made before: then there is nothing to prepare."""
+        operation, role = self._operation, self._fixtures[0].role
+        async with self._runtime.database.transaction(tenant=operation.tenant_id, role=role) as transaction:
+            if operation.idempotency_key is not None and await self._runtime.journal.knows(transaction, operation.idempotency_key):
+                return True
+            is_made_here = any(fixture.name == "tenant" for fixture in self._fixtures)
+            return not is_made_here and await find_tenant(transaction, operation.tenant_id) is None
+
+    async def _run(self, problem: TenancyError | None) -> RunReport:
         operation, role = self._operation, self._fixtures[0].role
         async with self._runtime.database.session() as session:
             if operation.dry_run:
-                return await self._look(session)
+                return await self._look(session, problem)
             facts: dict[str, Any] = {"role": role, "arguments": operation.arguments, "idempotency_key": operation.idempotency_key}
             run = await self._runtime.journal.start(session, operation.name, operation.tenant_id, **facts)
             if isinstance(run, Repeated):
                 return RunReport.from_dict(run.report)
             try:
-                report = await self._work(session, run)
+                report = await self._work(session, run, problem)
             except BaseException as error:
                 await self._record_failure(run, error)
                 raise
         self._runtime.monitor.record(report)
         return report
 
-    async def _work(self, session: Session, run: Run) -> RunReport:
+    async def _work(self, session: Session, run: Run, problem: TenancyError | None) -> RunReport:
+        if problem is not None:
+            raise problem
         async with session.transaction(tenant=run.tenant_id, role=run.role) as transaction:
             await self._runtime.journal.hold(transaction, run)
             context = await self._enter(transaction, run.run_id)
@@ -212,9 +246,11 @@ class _Execution:
         self._at = f"{fixture.name}: verify"
         await self._check(fixture, fixture.verify(context), "verify")
 
-    async def _look(self, session: Session) -> RunReport:
+    async def _look(self, session: Session, problem: TenancyError | None) -> RunReport:
         """A dry run: everything is looked at, and the transaction is taken back whatever was said in it."""
         try:
+            if problem is not None:
+                raise problem
             async with session.transaction(tenant=self._operation.tenant_id, role=self._fixtures[0].role, keep=False) as transaction:
                 context = await self._enter(transaction, NO_RUN)
                 for fixture in self._fixtures:

@@ -57,6 +57,17 @@ EMBEDDED_IDLE_SECONDS: Final = 60
 MIN_POSTGRES: Final = 15
 MIN_REDIS: Final = (7, 0)
 
+# Where Spotify's Web API is, and where it gives out tokens.
+SPOTIFY_API_URL: Final = "https://api.spotify.com/v1"
+SPOTIFY_ACCOUNTS_URL: Final = "https://accounts.spotify.com"
+
+# Requests to a web API at once. Its limits count requests in half a minute: more at once only reach them sooner.
+WEB_API_CONCURRENCY: Final = 4
+
+# Seconds that one request may be told to wait by Retry-After, in all. A limit of requests passes within a minute; who says
+# more means hours, as for a quota that is used up, and nobody wants a command that sleeps until tomorrow.
+WEB_API_WAIT: Final = 120
+
 CONTROL_SCHEMA: Final = "tenancy"
 NAMESPACE_PREFIX: Final = "t_"
 TENANT_SETTING: Final = "tenancy.tenant_id"

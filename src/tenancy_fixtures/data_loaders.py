@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._data_loader import DataLoader
 from ._domain_loader import DomainLoader
 from ._domains import Detection, KnownShape, shapes_in
+from ._shapes import Step
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-    from pathlib import Path
+    from collections.abc import AsyncIterator, Iterable, Sequence
+
+    from ._fixture import FixtureContext
+    from ._spotify_live import Fetched, WebApiRequest
+    from .monitoring import Tracker
+    from .settings import Settings
 
 
 class AnalyticsLoader(DomainLoader):
@@ -52,6 +59,59 @@ class SpotifyDataLoader(DomainLoader):
         if user is not None:
             given["user"] = user
         super().__init__(paths, given=given, **options)
+        self._request: WebApiRequest | None = None
+        self._fetched: Fetched | None = None
+
+    @classmethod
+    def from_web_api(
+        cls, resources: str | Iterable[str], *, market: str | None = None, journal: str | Path | None = None, **options: Any
+    ) -> SpotifyDataLoader:
+        """What Spotify's Web API has of ``resources`` now: ``spotify:playlist:ID`` and the like, or the addresses of their pages.
+
+        Albums and playlists, shows and audiobooks come with all that is in them; ``spotify:artist:ID/albums`` are the albums of an artist. ``market`` is
+        the country (two letters) that sees it. The application's credentials are those of the settings ``spotify_client_id`` and
+        ``spotify_client_secret``. Pages are kept in the folder ``journal`` (without it, in one of the user's) until the load has ended: the same call
+        goes on where one that died has stopped. The other arguments are those of the loader.
+
+        :raises ConfigurationError: a resource is none; while it runs, credentials are missing.
+        :raises WebApiError: while it runs: what the API does not give, and why. Nothing was loaded.
+        """
+        from ._spotify_live import WebApiRequest
+
+        names = [resources] if isinstance(resources, str) else list(resources)
+        request = WebApiRequest.of(names, market=market, journal=None if journal is None else Path(journal))
+        # Until they are fetched, the names stand for the files: an idempotency key hangs on them.
+        loader = cls([f"{name}?market={market}" if market else name for name in names], **options)
+        loader._request = request
+        return loader
+
+    @asynccontextmanager
+    async def prepared(self, settings: Settings, tracker: Tracker) -> AsyncIterator[None]:
+        """Fetch what is asked for of the Web API; the pages go when it is loaded."""
+        if self._request is None:
+            yield
+            return
+        from ._spotify_live import fetching
+
+        names = self.paths
+        async with fetching(self._request, settings, tracker) as self._fetched:
+            self.paths = (self._fetched.file,)
+            try:
+                yield
+            finally:
+                self.paths = names
+
+    async def plan(self, context: FixtureContext) -> Sequence[Step]:
+        """Say what was fetched, and what a load of it would write."""
+        return [*self._fetch_steps(), *await super().plan(context)]
+
+    async def apply(self, context: FixtureContext) -> Sequence[Step]:
+        """Load the files, or what was fetched."""
+        return [*self._fetch_steps(), *await super().apply(context)]
+
+    def _fetch_steps(self) -> list[Step]:
+        facts = {} if self._fetched is None else {name: value for name, value in self._fetched.to_dict().items() if name != "file"}
+        return [Step(self.name, "fetch", "the Web API", facts)] if facts else []
 
 
 class AIModelLoader(DomainLoader):

@@ -33,6 +33,13 @@
     │   ├── ColumnMissing               a column that the dataset needs is not there
     │   ├── UnknownShape                a file of no kind that is known
     │   └── WrongDomain                 a file of a kind that another loader is for
+    ├── WebApiError                     a web API did not give what was asked for
+    │   ├── CredentialsRefused          it does not know the client id, or its secret
+    │   ├── AccessForbidden             it knows who asks, and does not allow it
+    │   ├── ResourceGone                nothing of what was asked for is there
+    │   ├── QuotaExceeded               it asks to wait for longer than the settings allow
+    │   ├── WebApiUnavailable           it did not answer, or only with faults, as often as it was asked
+    │   └── WebApiMalformed             its answers are not what they should be, or lead elsewhere
     ├── DataRejected                    records broke the rules; nothing was loaded
     ├── ValidationFailed                a check before or after the work found errors
     │   └── ValidationTimeout           it took longer than allowed
@@ -74,6 +81,7 @@ FACTS = frozenset(
         *("file", "files", "line", "column", "pointer", "revision", "dataset", "findings"),
         *("source", "record", "columns", "offset", "rule", "count", "rejects", "limit"),
         *("objects", "sqlstate", "schema", "table", "column_name", "constraint", "driver_error"),
+        *("status", "retry_after"),
         *("shape", "domain", "run_id", "extra", "log", "port", "data_dir", "data_version", "server_version"),
     }
 )
@@ -257,6 +265,34 @@ class UnknownShape(SourceError):
 
 class WrongDomain(SourceError):
     """The file is of a kind that another loader is for; ``shape`` and ``domain`` name it."""
+
+
+class WebApiError(TenancyError):
+    """A web API did not give what was asked for; ``status`` is its last answer's, ``source`` the path that was asked for."""
+
+
+class CredentialsRefused(WebApiError, Terminal):
+    """It does not know the client id or the secret, or takes none of the tokens that it gave for them."""
+
+
+class AccessForbidden(WebApiError, Terminal):
+    """It knows who asks, and does not allow it."""
+
+
+class ResourceGone(WebApiError, Terminal):
+    """Nothing of what was asked for is there."""
+
+
+class QuotaExceeded(WebApiError, Transient):
+    """It asks to wait for longer than ``web_api_wait`` allows; ``retry_after`` says how many seconds."""
+
+
+class WebApiUnavailable(WebApiError, Transient):
+    """It did not answer, or only with faults, as often as it was asked."""
+
+
+class WebApiMalformed(WebApiError, Terminal):
+    """Its answers are not what they should be: no JSON, too large, or leading to another host."""
 
 
 class DataRejected(TenancyError, Terminal):

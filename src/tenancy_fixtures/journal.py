@@ -65,6 +65,11 @@ class Journal:
                 return run
             return await _repeated(transaction, run, digest, str(idempotency_key))
 
+    async def knows(self, transaction: Transaction, idempotency_key: str) -> bool:
+        """Whether a run that has succeeded has the key. One that is on its way may be dead."""
+        row = await transaction.one("journal.by_key", idempotency_key=idempotency_key)
+        return row is not None and row["state"] == RunState.SUCCEEDED.value
+
     async def hold(self, transaction: Transaction, run: Run) -> None:
         """First in the work's transaction: show that the run lives, until the transaction ends.
 

@@ -49,6 +49,12 @@ class Settings(BaseSettings):
     max_compression_ratio: int = Field(constants.MAX_COMPRESSION_RATIO, gt=0, description="How many times its packed size a source may unpack to.")
     max_sources: int = Field(constants.MAX_SOURCES, gt=0, description="Files that a dataset may have; every entry of an archive counts.")
     plain_http: bool = Field(False, description="Read sources over http:// from other machines too, not only from this one.")
+    spotify_client_id: Optional[str] = Field(None, description="Client id of an application at Spotify: what --from-web-api logs in with.")
+    spotify_client_secret: Optional[SecretStr] = Field(None, description="The secret of that application.")
+    spotify_api_url: str = Field(constants.SPOTIFY_API_URL, description="Where Spotify's Web API is.")
+    spotify_accounts_url: str = Field(constants.SPOTIFY_ACCOUNTS_URL, description="Where Spotify gives out tokens.")
+    web_api_concurrency: int = Field(constants.WEB_API_CONCURRENCY, ge=1, le=100, description="Requests to a web API at once.")
+    web_api_wait: float = Field(constants.WEB_API_WAIT, ge=0, description="Seconds that one request to a web API may be told to wait, in all.")
     pooler: bool = Field(False, description="The URL leads to a pooler in transaction mode: no prepared statements.")
     data_dir: Optional[Path] = Field(None, description="Where the embedded server keeps its data. Unset: the user's data folder.")
     postgres_bin: Optional[Path] = Field(None, description="Folder with initdb and postgres to use for the embedded server.")
@@ -64,6 +70,14 @@ class Settings(BaseSettings):
     def _without_driver(cls, url: Optional[SecretStr]) -> Optional[SecretStr]:
         """SQLAlchemy's form of a URL names a driver; what is after it is libpq's."""
         return url and SecretStr(re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url.get_secret_value()))
+
+    @field_validator("spotify_api_url", "spotify_accounts_url")
+    @classmethod
+    def _safe(cls, url: str) -> str:
+        """A secret goes there: only with TLS, or to this very machine."""
+        if not re.match(r"https://[^/@?#]+(/[^?#]*)?$|http://(localhost|127(\.\d+){3}|\[::1\])(:\d+)?(/[^?#]*)?$", url):
+            raise ValueError("it must begin with https://, and hold no user, query or fragment")
+        return url.rstrip("/")
 
     @classmethod
     def from_env(cls, **changes: Any) -> Settings:

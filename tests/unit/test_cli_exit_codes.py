@@ -8,11 +8,13 @@ from tenancy_fixtures import exceptions
 from tenancy_fixtures.cli._exit import ExitCode, exit_code_of, exit_codes_help
 
 EXPECTED = {
+    "AccessForbidden": 3,
     "AliasConflict": 5,
     "CannotGenerate": 6,
     "ColumnMissing": 6,
     "ConfigurationError": 3,
     "ControlPlaneMismatch": 3,
+    "CredentialsRefused": 3,
     "DataRejected": 6,
     "DatabaseError": 1,
     "DatabaseNotConfigured": 3,
@@ -29,6 +31,8 @@ EXPECTED = {
     "PackInvalid": 6,
     "PackMismatch": 6,
     "PermissionDenied": 3,
+    "QuotaExceeded": 7,
+    "ResourceGone": 6,
     "RevisionChanged": 6,
     "RowsLost": 1,
     "RunError": 1,
@@ -59,6 +63,9 @@ EXPECTED = {
     "ValidationFailed": 1,
     "ValidationTimeout": 1,
     "WrongDomain": 6,
+    "WebApiError": 1,
+    "WebApiMalformed": 6,
+    "WebApiUnavailable": 7,
 }
 
 

@@ -38,7 +38,7 @@ _MEANINGS: Final = {
     ExitCode.NOT_FOUND: "no such tenant or dataset",
     ExitCode.CONFLICT: "it exists already, or stands in the way",
     ExitCode.BAD_INPUT: "data or pack cannot be used as they are",
-    ExitCode.TRY_AGAIN: "the database is unavailable or busy: the same command may succeed later",
+    ExitCode.TRY_AGAIN: "the database or a web API is unavailable or busy: the same command may succeed later",
     ExitCode.ANSWER_LOST: "the work is done, but standard output could not be written",
     ExitCode.INTERRUPTED: "interrupted; what was not committed is rolled back",
     ExitCode.TERMINATED: "terminated; what was not committed is rolled back",
@@ -52,9 +52,12 @@ _KINDS: Final[tuple[tuple[tuple[type, ...], ExitCode], ...]] = (
         (errors.TenantExists, errors.TenantInUse, errors.IdempotencyConflict, errors.AliasConflict, errors.OutputExists, errors.RowsInUse),
         ExitCode.CONFLICT,
     ),
-    ((errors.PackError, errors.SourceError, errors.DataRejected), ExitCode.BAD_INPUT),
+    ((errors.PackError, errors.SourceError, errors.DataRejected, errors.ResourceGone, errors.WebApiMalformed), ExitCode.BAD_INPUT),
     ((errors.Transient,), ExitCode.TRY_AGAIN),
-    ((errors.ConfigurationError, errors.PermissionDenied, errors.ServerError), ExitCode.CONFIGURATION),
+    (
+        (errors.ConfigurationError, errors.PermissionDenied, errors.ServerError, errors.CredentialsRefused, errors.AccessForbidden),
+        ExitCode.CONFIGURATION,
+    ),
 )
 
 

@@ -63,6 +63,15 @@ def show_left_out(report: RunReport) -> None:
     _output.show_rejects([item for dataset in report.datasets for item in dataset.listed_rejects], sum(item.rejects for item in report.datasets))
 
 
+def show_not_fetched(report: RunReport) -> None:
+    """Say what a web API did not have, though it was asked for."""
+    for step in report.steps:
+        if step.action == "fetch" and step.detail.get("unknown"):
+            _output.note(f"Unknown to {step.object}, and not loaded: {', '.join(step.detail['unknown'])}.")
+        if step.action == "fetch" and step.detail.get("short"):
+            _output.note(f"Fewer items than {step.object} tells of: {', '.join(step.detail['short'])}.")
+
+
 def _show_phases(report: RunReport) -> None:
     rows = [(item.name, item.seconds, item.records or None, item.bytes / 1e6 if item.bytes else None, item.rate or None) for item in report.phases]
     _output.table(("Phase", "Seconds", "Records", "MB", "Records/s"), rows)

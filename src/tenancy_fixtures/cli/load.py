@@ -8,10 +8,11 @@ import typer
 
 from . import _output
 from ._progress import progress
-from ._reports import show_left_out, show_load, show_steps, sums
+from ._reports import show_left_out, show_load, show_not_fetched, show_steps, sums
 from ._work import AsJson, DryRun, IdempotencyKey, PackOption, TenantId, opened, pairs, run, settings_for
 
 if TYPE_CHECKING:
+    from .._fixture import BaseFixture
     from .._shapes import RunReport
     from ..settings import Settings
 
@@ -44,6 +45,24 @@ def load(
     given: Annotated[
         Optional[list[str]],
         typer.Option(metavar="NAME=VALUE", help="With --file: what the files do not hold, such as user=alice, whose history it is. Repeatable."),
+    ] = None,
+    from_web_api: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="RESOURCE",
+            help="Fetch it from Spotify's Web API: spotify:playlist:ID (or track, album, artist, show, episode, audiobook, chapter), spotify:artist:ID/albums, or the address of its page. Repeatable.",
+        ),
+    ] = None,
+    market: Annotated[
+        Optional[str], typer.Option(metavar="COUNTRY", help="With --from-web-api: what is to be had in this country, as FR.", show_default=False)
+    ] = None,
+    journal: Annotated[
+        Optional[Path],
+        typer.Option(
+            metavar="FOLDER",
+            help="With --from-web-api: keep pages here until the load has ended; the same command goes on where it stopped. Without it: in a folder of yours.",
+            show_default=False,
+        ),
     ] = None,
     on_error: Annotated[
         Optional[OnError],
@@ -78,9 +97,11 @@ def load(
     from ..utils import TenantUtils
 
     TenantUtils.check_id(tenant)
-    if (file and dataset) or (given and not file):
-        raise typer.BadParameter("files that say what they are, or datasets by name, not both; and --given goes with --file", param_hint="--file")
-    datasets, sources = _chosen(dataset or [])
+    if sum(map(bool, (file, dataset, from_web_api))) > 1 or (given and not file):
+        message = "files that say what they are, datasets by name, or the Web API, not two of them; and --given goes with --file"
+        raise typer.BadParameter(message, param_hint="--file")
+    if (market or journal) and not from_web_api:
+        raise typer.BadParameter("--market and --journal go with it", param_hint="--from-web-api")
     rules: dict[str, Any] = {
         "on_error": on_error.value if on_error else None,
         "max_errors": max_errors,
@@ -88,9 +109,16 @@ def load(
         "rejects_to": rejects,
         "again": again,
     }
-    chosen = {"paths": file, "given": pairs(given or [], "--given")} if file else {"datasets": datasets or None, "sources": sources}
+    if from_web_api:
+        chosen: dict[str, Any] = {"resources": from_web_api, "market": market, "journal": journal}
+    elif file:
+        chosen = {"paths": file, "given": pairs(given or [], "--given")}
+    else:
+        datasets, sources = _chosen(dataset or [])
+        chosen = {"datasets": datasets or None, "sources": sources}
     settings = settings_for(context, pack)
     report = run(lambda: _load(settings, tenant, {**chosen, **rules}, dry_run=dry_run, idempotency_key=idempotency_key))
+    show_not_fetched(report)
     if as_json:
         _output.emit({**report.to_dict(), **sums(report)})
     elif dry_run:
@@ -115,11 +143,18 @@ def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:
     return names, sources
 
 
+def _loader(facts: dict[str, Any]) -> "BaseFixture":
+    from ..data_loaders import DataLoader, DomainLoader, SpotifyDataLoader
+
+    if "resources" in facts:
+        return SpotifyDataLoader.from_web_api(**facts)
+    return DomainLoader(**facts) if "paths" in facts else DataLoader(**facts)
+
+
 async def _load(settings: "Settings", tenant: str, facts: dict[str, Any], **how: Any) -> "RunReport":
-    from ..data_loaders import DataLoader, DomainLoader
     from ..exceptions import DataRejected
 
-    loader = DomainLoader(**facts) if "paths" in facts else DataLoader(**facts)
+    loader = _loader(facts)
 
     with progress() as listener:
         async with opened(settings, listener=listener) as work:

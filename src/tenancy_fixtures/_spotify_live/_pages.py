@@ -1,0 +1,118 @@
+"""Pages from the journal or from the API, and the collections that they are of."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import WebApiMalformed
+
+if TYPE_CHECKING:
+    from .._ingest._limits import Budget
+    from ..monitoring import Tracker
+    from ._client import Client
+    from ._journal import Journal
+
+PHASE = "fetch from the Web API"
+# Codes of nearly two hundred countries with each track and each album: half of a page, and of no use.
+_LEFT_OUT = "available_markets"
+
+
+class Changed(Exception):
+    """A collection was changed while its pages were fetched: they do not belong together."""
+
+
+@dataclass
+class Pages:
+    """Fetches each page once. ``fetched`` and ``kept`` count those that came from the API and those that the journal had."""
+
+    client: Client
+    journal: Journal
+    tracker: Tracker
+    budget: Budget
+    fetched: int = 0
+    kept: int = 0
+
+    async def get(self, link: str) -> dict[str, Any] | None:
+        """The object at a link: from the journal, else from the API; ``None`` where nothing is there."""
+        found = await asyncio.to_thread(self.journal.read, link)
+        if found is not None:
+            self.kept += 1
+            return dict(found)
+        answer = await self.client.get(self.client.exchange.url_of(link))
+        if answer is None:
+            return None
+        value, size = answer
+        lean = await asyncio.to_thread(self._keep, link, value)
+        self.fetched += 1
+        self.tracker.count(PHASE, _count(lean), size)
+        return lean
+
+    def _keep(self, link: str, value: dict[str, Any]) -> dict[str, Any]:
+        lean = without_markets(value)
+        # The journal, and the file that is made of it.
+        self.budget.add("the Web API", 2 * self.journal.keep(link, lean))
+        return dict(lean)
+
+
+@dataclass
+class Collection:
+    """The pages of one collection after the first one. ``said`` and ``given`` are how many items it should have, and has."""
+
+    links: list[str] = field(default_factory=list)
+    said: int | None = None
+    given: int = 0
+
+
+async def follow(pages: Pages, first: dict[str, Any], touched: list[str]) -> Collection:
+    """Fetch page after page, as each one links to the next. ``touched`` gathers what was asked for.
+
+    :raises Changed: the pages tell different totals, or one is gone.
+    :raises WebApiMalformed: a page is none, or links to one that was there before.
+    """
+    found = Collection(said=_total(first), given=len(items_of(first)))
+    page = first
+    while page.get("next"):
+        link = pages.client.exchange.url_of(str(page["next"]))
+        if link in found.links:
+            raise WebApiMalformed("a page links back to one before it", source=link.partition("?")[0], hint="Nothing was loaded.")
+        found.links.append(link)
+        touched.append(link)
+        answer = await pages.get(link)
+        if answer is None or _total(answer) != found.said:
+            raise Changed
+        page = answer
+        found.given += len(items_of(page))
+    return found
+
+
+def items_of(page: dict[str, Any]) -> list[Any]:
+    """What is on a page.
+
+    :raises WebApiMalformed: it is no page.
+    """
+    items = page.get("items")
+    if not isinstance(items, list):
+        raise WebApiMalformed("what should be a page of items is none", hint="Nothing was loaded. Check TENANCY_SPOTIFY_API_URL.")
+    return items
+
+
+def without_markets(value: Any) -> Any:
+    """The same without what nobody reads."""
+    if isinstance(value, dict):
+        return {key: without_markets(item) for key, item in value.items() if key != _LEFT_OUT}
+    return [without_markets(item) for item in value] if isinstance(value, list) else value
+
+
+def _count(value: dict[str, Any]) -> int:
+    """How many resources an answer holds: those of a page, of a list, of the first page of a collection; else one."""
+    pages = [value, *(item for item in value.values() if isinstance(item, dict))]
+    lists = [page["items"] for page in pages if isinstance(page.get("items"), list)]
+    lists += [item for item in value.values() if isinstance(item, list)] if len(value) == 1 else []
+    return sum(map(len, lists)) if lists else 1
+
+
+def _total(page: dict[str, Any]) -> int | None:
+    total = page.get("total")
+    return int(total) if isinstance(total, (int, float)) else None
