@@ -92,7 +92,7 @@ def test_tables_have_records_of_others_too(read):
 # --- functions that make records --------------------------------------------------------------------------------------
 
 
-def parts(document, _file):
+def parts(document, file):
     for number, part in enumerate(document["parts"], start=1):
         yield {"id": int(document["id"]) * 10 + number, "name": part, "score": 1.5, "on": date(2020, 1, 2)}
 
@@ -124,6 +124,11 @@ def test_documents_of_others_are_passed_over(read):
     documents = [{"id": 1, "parts": ["a"], "mine": True}, {"id": 2, "parts": ["b"]}]
     rows, rejects, _ = read(dataset(having=["mine"]), documents, hooks=Hooks(parts))
     assert ([row["id"] for *_, row in rows["things"]], rejects) == ([11], [])
+
+
+def test_the_rows_of_a_table_are_documents(read):
+    rows, rejects, _ = read(dataset(), "id,parts\n1,ab\n2,\n", hooks=Hooks(parts), name="csv")
+    assert ([(record, row["id"], row["name"]) for _, record, row in rows["things"]], rejects) == ([(1, 11, "a"), (2, 12, "b")], [])
 
 
 def test_a_function_sees_what_the_path_leads_to(read):

@@ -1,4 +1,4 @@
-"""Documents, or rows of a table, that are searched for secrets, or made into other records in Python before a mapping sees them."""
+"""Documents, or rows of a table, that are searched for secrets, or of which Python makes the records that a mapping sees: a stream all the way."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ class DocumentReader:
         return (*self._notes, *(self._plain.notes if isinstance(self._plain, TableDocuments) else ()))
 
     def frames(self, block_bytes: int = FRAME_BYTES) -> Iterator[RawFrame]:
-        """The records; raises as the reader of the format does, and what ``documents`` and ``rewrite`` raise."""
+        """The records; raises as the reader of the format does, and what ``documents`` raises."""
         maker = JsonFrames(self._source, self.header, self._fields)
         waiting: list[Found] = []
         done = read = 0
@@ -61,31 +61,26 @@ class DocumentReader:
             if read - done >= block_bytes or len(waiting) >= _MOST:
                 yield maker.frame(waiting, read - done)
                 waiting, done = [], read
-        yield maker.frame(waiting, max(read - done, 0))
+        yield maker.frame(waiting, read - done)
 
     def _records(self, documents: Iterator[tuple[Found, int]]) -> Iterator[tuple[Found, int]]:
         """The dataset's records, beside each the bytes that were read by then."""
-        number = 1
+        rewrite, number = self._hooks.rewrite, 1
         for found, read in documents:
             document = self._without_secrets(found)
-            if self._hooks.rewrite is None or document.fault is not None or not isinstance(document.value, dict):
-                yield replace(document, number=number), read
+            if rewrite is None or document.fault is not None or not isinstance(document.value, dict):
+                yield Found(number, document.line, *document.at, document.fault), read
                 number += 1
             elif self._is_ours(document):
-                for record in self._rewritten(document):
-                    yield replace(record, number=number), read
+                try:
+                    for value in rewrite(document.value, self._source.place):
+                        yield Found(number, document.line, as_json(value)), read
+                        number += 1
+                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                    # Where a list or a text stands in an object's place; Python's own error would quote it.
+                    own = f"expected a document of the shape's structure ({type(error).__name__})"
+                    yield Found(number, document.line, fault=("document", str(error) if isinstance(error, BadDocument) else own)), read
                     number += 1
-
-    def _rewritten(self, document: Found) -> Iterator[Found]:
-        assert self._hooks.rewrite is not None
-        try:
-            for value in self._hooks.rewrite(document.value, self._source.place):
-                yield Found(0, document.line, as_json(value))
-        except BadDocument as error:
-            yield Found(0, document.line, fault=("document", str(error)))
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            # Where a list or a text stands in an object's place; the error would quote it.
-            yield Found(0, document.line, fault=("document", f"expected a document of the shape's structure ({type(error).__name__})"))
 
     def _without_secrets(self, document: Found) -> Found:
         if not self._hooks.refuse_secrets or document.fault is not None:

@@ -27,6 +27,9 @@ class Number(str):
     __slots__ = ()
 
 
+_PLAIN = frozenset({str, bool, Number, type(None)})
+
+
 class NotJson(ValueError):
     """Text that is no JSON. ``reason`` holds no piece of it; ``place`` counts its characters from 0."""
 
@@ -105,9 +108,6 @@ def compact(value: Any) -> str:
     if value.__class__ is bool:
         return "true" if value else "false"
     return str(value) if value.__class__ is Number else encode_basestring(value)
-
-
-_PLAIN = frozenset({str, bool, Number, type(None)})
 
 
 def as_json(value: Any) -> Any:

@@ -24,7 +24,6 @@ class TableDocuments:
     """
 
     def __init__(self, source: FileSource, declared: Source, known: Sequence[str]) -> None:
-        declared = declared.model_copy(update={"having": [], "lacking": []})
         header = open_reader(source, declared, {name: Field("exact") for name in known}).header
         self._reader = open_reader(source, declared, {name: Field("exact") for name in header})
         self._names = [plain_name(name) or name for name in self._reader.header]
