@@ -157,7 +157,7 @@ def a_comment_edited_before_it_was_written(db: State, pick: random.Random) -> No
     db.run("UPDATE t_acme.comments SET edited_at = created_at - interval '1 hour'")
 
 
-@corruption(("clock", "analytics_events.occurred_at"), ("edited", "analytics_events"))
+@corruption(("clock", "analytics_events.occurred_at"), ("missing", "analytics_events"))
 def an_event_before_there_were_computers(db: State, pick: random.Random) -> None:
     db.run(f"UPDATE t_acme.analytics_events SET occurred_at = '{pick.randint(1, 1899):04d}-01-01'")
 
