@@ -224,10 +224,11 @@ class SpotifyApi(ThreadingHTTPServer):
         self.met: Counter[str] = Counter()
         self.delivered: Counter[str] = Counter()
         self.impolite: list[str] = []
+        self.at_once = 4
         self.forbidden: set[str] = set()
         self.pause = 0.0
         self._tokens: dict[str, list[float]] = {}
-        self._closed: dict[str, list[tuple[float, float, str]]] = {"token": [], "api": []}
+        self._closed: dict[str, list[tuple[float, float, str, list[str]]]] = {"token": [], "api": []}
         self._lock = threading.Lock()
 
     @property
@@ -257,19 +258,25 @@ class SpotifyApi(ThreadingHTTPServer):
     # --- manners ---------------------------------------------------------------------------------------------------------
 
     def arrived(self, path: str, _: Any) -> None:
-        """Note a request; and whether it should have waited. Those that were on their way when others were told so are forgiven."""
+        """Note a request; and whether it should have waited.
+
+        Others may have been on their way when one was told so: no more than can be at once are forgiven in the second half of the time.
+        """
         now = time.monotonic()
         with self._lock:
             self.asked[path] += 1
-            for since, until, asked_for in self._closed["token" if path == "token" else "api"]:
-                if since <= now < until and (path == asked_for or now >= (since + until) / 2):
-                    self.impolite.append(f"{path} {until - now:.3f} s too early")
+            for since, until, asked_for, late in self._closed["token" if path == "token" else "api"]:
+                if since <= now < until:
+                    if now >= (since + until) / 2:
+                        late.append(path)
+                    if path == asked_for or len(late) >= self.at_once:
+                        self.impolite.append(f"{path} {until - now:.3f} s too early")
         time.sleep(self.pause)
 
     def hold(self, path: str, seconds: float) -> None:
         now = time.monotonic()
         with self._lock:
-            self._closed["token" if path == "token" else "api"].append((now, now + seconds, path))
+            self._closed["token" if path == "token" else "api"].append((now, now + seconds, path, []))
 
     # --- faults ----------------------------------------------------------------------------------------------------------
 
