@@ -187,6 +187,20 @@ async def test_every_envelope_gives_its_objects(acme: FixtureManager, state: Sta
     ]
 
 
+async def test_files_of_one_kind_that_hold_different_things(acme: FixtureManager, tmp_path: Path):
+    """One of the files has nothing for a dataset that another fills: that it lacks a column says nothing."""
+    folder = tmp_path / "answers"
+    folder.mkdir()
+    write(folder / "playlist.json", playlist(track(1), track(2)))
+    write(folder / "tracks.json", {"tracks": [track(3), track(4)]})
+    report = await acme.apply(SpotifyDataLoader(folder), tenant_id="acme")
+    assert {name: of(report, name).stored for name in ("playlists", "tracks", "playlist-tracks")} == {
+        "playlists": 1,
+        "tracks": 4,
+        "playlist-tracks": 2,
+    }
+
+
 async def test_entries_of_a_playlist(acme: FixtureManager, state: State, tmp_path: Path):
     local = {**track(9), "id": None, "uri": "spotify:local:a:b:c:200", "is_local": True, "duration_ms": 0, "album": {"name": None}}
     episode = {
