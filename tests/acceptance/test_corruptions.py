@@ -45,7 +45,7 @@ WRITTEN = (
     "INSERT INTO {0}.ai_models (name, purpose, provider) VALUES ('main', 'embedding', 'us'), ('spare', 'generation', 'us')",
     "INSERT INTO {0}.ai_model_versions (model_id, version, price_per_1k) SELECT model_id, '1', 0.5 FROM {0}.ai_models WHERE name = 'main'",
     "INSERT INTO {0}.ai_sessions (user_id, version_id) SELECT user_id, version_id FROM {0}.users, {0}.ai_model_versions WHERE handle = '{2}'",
-    "INSERT INTO {0}.analytics_events (name, user_id, ai_session_id, occurred_at) SELECT 'start', user_id, session_id, now() FROM {0}.ai_sessions",
+    "INSERT INTO {0}.analytics_events (name, user_id, session_id, occurred_at) SELECT 'start', user_id, session_id, now() FROM {0}.ai_sessions",
     "INSERT INTO {0}.workspaces (slug, name, owner_id) SELECT slug, slug, user_id FROM {0}.users, unnest(ARRAY['first', 'second']) AS slug WHERE handle = '{2}'",
     (
         "INSERT INTO {0}.comments (workspace_id, author_id, playlist_id, body) SELECT workspace_id, owner_id, playlist_id, 'well'"

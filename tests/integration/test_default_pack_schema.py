@@ -46,8 +46,9 @@ LEFT JOIN pg_attrdef AS d ON d.adrelid = c.oid AND d.adnum = a.attnum
 WHERE c.relnamespace = %(schema)s::regnamespace AND c.relkind IN ('r', 'p') AND NOT c.relispartition ORDER BY 1, 2
 """
 CONSTRAINTS = """
-SELECT k.conrelid::regclass::text, k.conname, k.contype, k.convalidated, pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint')
-FROM pg_constraint AS k WHERE k.connamespace = %(schema)s::regnamespace ORDER BY 1, 2
+-- PostgreSQL 18 names what makes a column NOT NULL; no script for 15 can choose that name.
+SELECT k.conrelid::regclass::text, CASE WHEN k.contype <> 'n' THEN k.conname END, k.contype, k.convalidated, pg_get_constraintdef(k.oid), obj_description(k.oid, 'pg_constraint')
+FROM pg_constraint AS k WHERE k.connamespace = %(schema)s::regnamespace ORDER BY 1, 2, 5
 """
 INDEXES = """
 SELECT i.indrelid::regclass::text, i.indexrelid::regclass::text, pg_get_indexdef(i.indexrelid), i.indisvalid, i.indisprimary, i.indisunique

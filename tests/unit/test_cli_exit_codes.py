@@ -34,6 +34,7 @@ EXPECTED = {
     "QuotaExceeded": 7,
     "ResourceGone": 6,
     "RevisionChanged": 6,
+    "RowsInUse": 5,
     "RowsLost": 1,
     "RunError": 1,
     "RunFenced": 7,

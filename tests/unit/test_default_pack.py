@@ -74,7 +74,7 @@ def test_it_is_whole(pack):
         "playlist_tracks",
         "listening_history",
     ]
-    assert pack.head == 7
+    assert pack.head == 6
     assert pack.manifest.extensions == []
     assert pack.manifest.shared_schemas == []
 

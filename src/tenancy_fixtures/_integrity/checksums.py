@@ -73,7 +73,7 @@ async def keep_up(transaction: Transaction, tenant: Tenant, run_id: UUID, pack: 
     for name in sorted(known if names is None else {*names}):
         table = tables.get(name)
         rows = await checksums.count_up_to(transaction, table, RECORDED_ROWS) if table else 0
-        if table is not None and rows <= RECORDED_ROWS:
+        if table is not None and 0 < rows <= RECORDED_ROWS:
             await checksums.record(transaction, tenant.uid, table, rows, run_id, key=_natural_key(pack, name))
         elif name in known:
             await checksums.forget(transaction, tenant.uid, name)
