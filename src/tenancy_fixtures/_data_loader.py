@@ -105,7 +105,7 @@ class DataLoader(BaseFixture):
             facts = {"read": report.read, "written": report.written, "duplicates": report.duplicates, "rejects": report.rejects}
             steps.append(Step(self.name, "load", report.dataset, facts))
             context.note(AuditAction.DATASET_LOADED, dataset=report.dataset, digest=report.digest, **facts)
-        written = {table.table for report in context.datasets if not report.skipped for table in report.tables}
+        written = {table.table for report in context.datasets for table in report.tables if table.written}
         for done in await self._settle(context):
             steps.append(done.step(self.name))
             written.update(done.tables)

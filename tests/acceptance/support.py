@@ -190,7 +190,7 @@ class PackFolder:
                 found[0].update(change)
             else:
                 manifest[name] = change
-        self.write("pack.json", json.dumps(manifest, indent=2))
+        self.write("pack.json", json.dumps(manifest))
 
 
 USERS = ("handle", "email", "display_name", "country", "locale", "birth_date", "plan", "settings", "created_at", "last_seen_at")

@@ -15,6 +15,7 @@ import pytest
 
 from tenancy_fixtures import DataLoader, FixtureManager, _dataset_load
 from tenancy_fixtures._fixture import Operation, run
+from tenancy_fixtures._ingest import Place
 from tenancy_fixtures._ingest.stream import FrameStream
 from tenancy_fixtures._pg.copy import TableWriter
 from tests.acceptance.support import State
@@ -80,7 +81,7 @@ async def test_files_are_read_and_encoded_beside_the_loop(acme: FixtureManager, 
 
         monkeypatch.setattr(home, name, watched)
 
-    watch(_dataset_load, "open_sources")
+    watch(Place, "open")
     watch(_dataset_load, "content_digest")
     watch(FrameStream, "__init__")
     watch(FrameStream, "__next__")
@@ -92,7 +93,7 @@ async def test_files_are_read_and_encoded_beside_the_loop(acme: FixtureManager, 
     operation = Operation("take_back", "acme", (DataLoader(sources=sources),), backwards=True)
     await run(await acme._runtime(), acme.pack, operation)
     await acme.validate_pack()
-    assert set(workers) == {"open_sources", "content_digest", "__init__", "__next__", "encode"}
+    assert set(workers) == {"open", "content_digest", "__init__", "__next__", "encode"}
     assert {name for name, threads in workers.items() if threading.get_ident() in threads} == set()
 
 

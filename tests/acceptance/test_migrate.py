@@ -15,7 +15,9 @@ SELECT 'column ' || c.relname || ' ' || a.attnum || ' ' || a.attname || ' ' || f
     || coalesce(pg_get_expr(d.adbin, d.adrelid), '') || ' ' || coalesce(col_description(c.oid, a.attnum), '') AS part
   FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid LEFT JOIN pg_attrdef d ON d.adrelid = c.oid AND d.adnum = a.attnum
   WHERE c.relnamespace = %s::regnamespace AND c.relkind IN ('r', 'v', 'm') AND a.attnum > 0 AND NOT a.attisdropped
-UNION ALL SELECT 'constraint ' || conrelid::regclass::text || ' ' || conname || ' ' || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = %s::regnamespace
+-- PostgreSQL 18 names what makes a column NOT NULL; no script for 15 can choose that name.
+UNION ALL SELECT 'constraint ' || conrelid::regclass::text || CASE WHEN contype <> 'n' THEN ' ' || conname ELSE '' END || ' '
+  || pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = %s::regnamespace
 UNION ALL SELECT 'index ' || indexdef FROM pg_indexes WHERE schemaname = %s
 UNION ALL SELECT 'relation ' || relname || ' ' || relkind::text || ' ' || coalesce(relacl::text, '') || ' ' || relowner::regrole::text || ' '
     || coalesce(obj_description(oid, 'pg_class'), '') FROM pg_class WHERE relnamespace = %s::regnamespace
@@ -49,7 +51,8 @@ async def test_an_old_tenant_brought_forward_equals_a_new_one(settings: Settings
 
         before, runs = state.snapshot(), state.value("SELECT count(*) FROM tenancy.runs")
         dry = await manager.migrate("old", dry_run=True)
-        later = ["0002_segments_and_listening_context", "0003_what_spotify_says"]
+        later = [revision.file.stem for revision in manager.pack.revisions[1:]]
+        assert later[:2] == ["0002_segments_and_listening_context", "0003_what_spotify_says"]
         assert [step.object for step in dry.steps] == later
         assert state.snapshot() == before
         assert state.value("SELECT count(*) FROM tenancy.runs") == runs
@@ -58,10 +61,10 @@ async def test_an_old_tenant_brought_forward_equals_a_new_one(settings: Settings
         assert [(step.fixture, step.action, step.object) for step in report.steps] == [("schema", "migrate", name) for name in later]
         await manager.create_tenant("new")
         old, new = await manager.get_tenant("old"), await manager.get_tenant("new")
-        assert (old.revision, old.release) == (new.revision, new.release) == (3, manager.pack.digest)
+        assert (old.revision, old.release) == (new.revision, new.release) == (manager.pack.head, manager.pack.digest)
         assert shape(state, "t_old") == shape(state, "t_new")
         assert len(shape(state, "t_new")) > 300
-        assert [entry["action"] for entry in state.audit(report.run_id)] == ["schema:migrated"] * 2
+        assert [entry["action"] for entry in state.audit(report.run_id)] == ["schema:migrated"] * len(later)
         assert (await manager.validate("old")).findings == ()
         # What it has is left alone, and the data goes in.
         assert (await manager.migrate("old")).steps == ()

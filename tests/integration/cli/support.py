@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-HEAD = 3
+HEAD = 6
 
 
 @dataclass(frozen=True)
