@@ -259,12 +259,16 @@ async def test_a_piece_within_a_value(loading: FixtureManager, tmp_path: Path, p
     """Where a writer puts texts inside lists, codes and the like, a file with such bytes is an error or a reject, and never a crash."""
     raw = pa.array(list(pieces.values()), pa.binary())
     texts = pa.Array.from_buffers(pa.string(), len(raw), raw.buffers())
-    column = {
+    makers = {
         "list": lambda: pa.ListArray.from_arrays(list(range(len(texts) + 1)), texts),
         "struct": lambda: pa.StructArray.from_arrays([texts], ["text"]),
         "dictionary": lambda: pa.DictionaryArray.from_arrays(pa.array(range(len(texts)), pa.int32()), texts, safe=False),
         "string_view": lambda: texts.cast(pa.string_view()),
-    }[nested]()
+    }
+    try:
+        column = makers[nested]()
+    except pa.ArrowNotImplementedError:
+        pytest.skip(f"pyarrow {pa.__version__} makes no {nested}")
     path = write_table(tmp_path / f"words.{kind}", kind, pa.table({"number": list(pieces), "word": column}))
     with pytest.raises((DataRejected, SourceMalformed)) as raised:
         await loading.load_fixtures("acme", datasets=["words"], sources={"words": path})
