@@ -36,6 +36,7 @@ class _ColumnarReader:
     """What both formats have in common; see :class:`.readers.Reader`."""
 
     kind = ""
+    holds_records = True
 
     def __init__(self, source: FileSource, fields: Mapping[str, Field], patterns: Sequence[str] = ()) -> None:
         self._source = source

@@ -37,6 +37,8 @@ class CsvReader:
     :raises SourceMissing, SourceUndecodable: as :meth:`frames`.
     """
 
+    holds_records = True
+
     def __init__(self, source: FileSource, declared: Source, wanted: frozenset[str]) -> None:
         self._source = source
         self._encoding = Encoding(declared.encoding)

@@ -43,7 +43,6 @@ class DocumentReader:
         self._lacking = [parse_path(name) for name in declared.lacking]
         self._plain = None if hooks.documents else _plain_reader(source, declared, {} if hooks.rewrite else fields, hooks.columns, kind)
         first = list(islice((record for record, _ in self._records(islice(self._documents(FRAME_BYTES), _FIRST))), _FIRST))
-        # A file may hold nothing for one of the datasets that read it: that it lacks a column then says nothing.
         self.holds_records = bool(first)
         self.header = header_of(first, fields)
         self._notes = () if hooks.rewrite else notes_of(source, first, fields)

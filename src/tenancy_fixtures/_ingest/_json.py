@@ -35,6 +35,8 @@ class JsonReader:
     ``records`` path leads to.
     """
 
+    holds_records = True
+
     def __init__(self, source: FileSource, declared: Source, fields: Mapping[str, Field]) -> None:
         self._source = source
         self._encoding = json_encoding(source, declared.encoding)

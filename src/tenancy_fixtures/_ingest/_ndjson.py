@@ -60,6 +60,8 @@ class _Slice:
 class NdjsonReader:
     """A source of NDJSON; see :class:`.readers.Reader`."""
 
+    holds_records = True
+
     def __init__(self, source: FileSource, declared: Source, fields: Mapping[str, Field]) -> None:
         if declared.records:
             raise PackInvalid("source.records is for JSON documents: in NDJSON each line is a record", hint="Leave it out, or set format to json.")

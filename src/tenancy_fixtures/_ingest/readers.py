@@ -62,9 +62,11 @@ class Reader(Protocol):
     """One source, opened: its columns are known, its records are read when they are asked for.
 
     ``notes`` say in words what was guessed of the source, such as its encoding: the report of the load tells them. A plain tuple will do.
+    ``holds_records`` is False where the source has none for its dataset: which columns it lacks says nothing then.
     """
 
     header: Header
+    holds_records: bool
 
     @property
     def notes(self) -> tuple[str, ...]:

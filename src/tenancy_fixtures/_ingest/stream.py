@@ -75,9 +75,7 @@ class FrameStream:
         fields.update({name: Field() for name in (*self._filter.having, *self._filter.lacking) if name not in fields})
         self._readers = [open_reader(source, dataset.source, fields, hooks) for source in self._sources]
         self.headers: dict[str, Header] = {source.name: (*reader.header, *self._given) for source, reader in zip(self._sources, self._readers)}
-        telling = {
-            source.name: self.headers[source.name] for source, reader in zip(self._sources, self._readers) if getattr(reader, "holds_records", True)
-        }
+        telling = {source.name: self.headers[source.name] for source, reader in zip(self._sources, self._readers) if reader.holds_records}
         self._plan = compile_dataset(dataset, tables, telling or self.headers, checks=checks)
         self._converter = Converter(self._plan, self._left_out)
         self._starts: list[int] = []

@@ -42,7 +42,10 @@ class DistinctKeys:
         """Remember the hashes of a frame that is sent."""
         self._count += 0 if hashes is None else len(hashes)
         self._telling = self._telling and hashes is not None and self._count <= _LIMIT
-        self._parts = [*self._parts, hashes] if self._telling else []
+        if self._telling:
+            self._parts.append(hashes)
+        else:
+            self._parts.clear()
 
     def all_differ(self) -> bool:
         """Whether it is certain that all keys are whole, and none came twice."""
