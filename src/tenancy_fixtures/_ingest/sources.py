@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 _PROMISED: Final = {**CODECS, ".zip": "zip", ".tar": "tar", ".tgz": "gzip", ".tzst": "zstd", ".tbz2": "bzip2"}
 _SHORT_TARS: Final = ([".tgz"], [".tzst"], [".tbz2"])
 _CHUNK = 1 << 20
+_DIGEST_BYTES = 32
 # Times its packed size that a source is taken to hold until it was read once: too much costs some milliseconds, too little
 # a load with indexes in place.
 _ESTIMATED_RATIO: Final = 20
@@ -183,7 +184,9 @@ def open_sources(path: str | Path, *, spool: Spool | None = None, wanted: Wanted
 
 
 def content_digest(sources: Iterable[FileSource]) -> str:
-    """SHA-256, in hex, over what the sources hold, in their order.
+    """BLAKE2b (RFC 7693) of 256 bits, in hex, over what the sources hold, in their order.
+
+    As hard to forge as SHA-256, and three times as fast where the processor has no instructions for that: every load waits for it.
 
     Names, places, times and packing do not count: a copy that was moved, touched or compressed has the digest of its
     original. Each file's length goes in before its content, so that moving bytes from one file to its neighbour changes the digest.
@@ -191,7 +194,7 @@ def content_digest(sources: Iterable[FileSource]) -> str:
     :raises SourceMissing: a file has gone, or may not be read any more.
     :raises SourceMalformed, SourceTooLarge: as :meth:`FileSource.open`.
     """
-    digest = hashlib.sha256()
+    digest = _digest()
     for source in sources:
         size, content = _digest_file(source)
         digest.update(size.to_bytes(8, "big"))
@@ -327,8 +330,12 @@ def _pieces(stream: BinaryIO) -> Iterator[bytes]:
     return iter(lambda: stream.read(_CHUNK), b"")
 
 
+def _digest() -> hashlib.blake2b:
+    return hashlib.blake2b(digest_size=_DIGEST_BYTES)
+
+
 def _digest_file(source: FileSource) -> tuple[int, bytes]:
-    digest, size = hashlib.sha256(), 0
+    digest, size = _digest(), 0
     try:
         with source.open() as file:
             for chunk in _pieces(file):
