@@ -13,7 +13,7 @@ from psycopg import sql
 from .connect import connect
 from .control_plane import InitReport, initialise
 from .errors import translated
-from .roles import Roles, login_statements
+from .roles import Roles, going_again, login_statements
 from .sql import compose, identifier, query
 
 if TYPE_CHECKING:
@@ -52,16 +52,19 @@ async def _create_database(connection: AsyncConnection[Any]) -> None:
 
 async def set_login(connection: AsyncConnection[Any], login: str, password: str, purposes: Sequence[str], roles: Roles | None = None) -> None:
     """Make a login, or give it this password, and let it act as the roles of these purposes."""
-    roles = roles or Roles.prefixed()
     with translated():
-        async with connection.transaction():
-            await connection.execute(query("control_plane.lock"))
-            cursor = await connection.execute(query("roles.role_exists"), {"name": login})
-            row = await cursor.fetchone()
-            block = "roles.alter_login" if row and row[0] else "roles.create_login"
-            await connection.execute(compose(block, login=identifier(login), password=sql.Literal(password)))
-            for statement in login_statements(roles, login, tuple(purposes)):
-                await connection.execute(statement)
+        await going_again(lambda: _set_login(connection, login, password, purposes, roles or Roles.prefixed()))
+
+
+async def _set_login(connection: AsyncConnection[Any], login: str, password: str, purposes: Sequence[str], roles: Roles) -> None:
+    async with connection.transaction():
+        await connection.execute(query("control_plane.lock"))
+        cursor = await connection.execute(query("roles.role_exists"), {"name": login})
+        row = await cursor.fetchone()
+        block = "roles.alter_login" if row and row[0] else "roles.create_login"
+        await connection.execute(compose(block, login=identifier(login), password=sql.Literal(password)))
+        for statement in login_statements(roles, login, tuple(purposes)):
+            await connection.execute(statement)
 
 
 async def init_host(url: str, *, roles: Roles | None, logins: Sequence[str] = ()) -> InitReport:

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
+import random
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Optional
+from typing import TYPE_CHECKING, Optional, TypeVar
 
 from psycopg import sql
+from psycopg.errors import InternalError_, UniqueViolation
 
 from .._shapes import Shape
 from ..exceptions import ConfigurationError
 from .sql import Statement, compose, identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterator, Mapping
+
+_Result = TypeVar("_Result")
+
+# Roles belong to the whole server, and our locks to one database. Work on them in another database at the same moment shows
+# as "tuple concurrently updated" (XX000) or as a name that is there already, and has committed by then.
+_ATTEMPTS = 20
+_PAUSE = 0.05  # seconds at most, times the attempt: those who meet must not meet again
 
 _ROLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
 
@@ -93,3 +103,13 @@ def login_statements(roles: Roles, login: str, purposes: tuple[str, ...]) -> lis
     """Let a login act as the roles of these purposes; it switches to one in each transaction."""
     names = [getattr(roles, purpose) for purpose in purposes]
     return [compose("roles.grant_role", role=identifier(name), member=identifier(login)) for name in names if name]
+
+
+async def going_again(work: Callable[[], Awaitable[_Result]]) -> _Result:
+    """Do work on the server's roles, a transaction of its own, again where that of another database was in its way."""
+    for attempt in range(1, _ATTEMPTS):
+        try:
+            return await work()
+        except (InternalError_, UniqueViolation):  # noqa: PERF203 - no hot loop
+            await asyncio.sleep(random.uniform(0, attempt * _PAUSE))  # noqa: S311 - no secret
+    return await work()

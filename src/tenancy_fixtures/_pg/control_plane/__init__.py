@@ -4,31 +4,25 @@ from __future__ import annotations
 
 import hashlib
 import re
-from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Optional
 
 from psycopg import sql
-from psycopg.errors import InternalError_, UniqueViolation
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
 from ..._shapes import Shape
 from ...exceptions import ControlPlaneMismatch, PermissionDenied
 from ..errors import translated
-from ..roles import Roles, login_statements, role_statements
+from ..roles import Roles, going_again, login_statements, role_statements
 from ..sql import Statement, compose, identifier, query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from psycopg import AsyncConnection
-
-# Roles belong to the whole server, and our lock to one database. An init of another database at the same moment shows
-# as "tuple concurrently updated" (XX000) or as a name that is there already, and has committed by then: go again.
-_ATTEMPTS = 5
 
 _NAME = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
 
@@ -103,10 +97,7 @@ async def initialise(connection: AsyncConnection[Any], roles: Roles, *, create_r
     :raises PermissionDenied: the connection may not do this, or may not let the migrator make schemas.
     """
     with translated():
-        for _ in range(_ATTEMPTS - 1):
-            with suppress(InternalError_, UniqueViolation):
-                return await _initialise(connection, roles, create_roles=create_roles, logins=logins)
-        return await _initialise(connection, roles, create_roles=create_roles, logins=logins)
+        return await going_again(lambda: _initialise(connection, roles, create_roles=create_roles, logins=logins))
 
 
 async def _initialise(connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, logins: Sequence[str]) -> InitReport:
