@@ -309,17 +309,11 @@ class DataRejected(TenancyError, Terminal):
         self.rejects = tuple(rejects)
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _rebuild_rejected, (*super().__reduce__()[1], self.rejects)
+        return (*super().__reduce__(), {"rejects": self.rejects})
 
     def to_dict(self) -> dict[str, Any]:
         """The error and its listed rejects as plain JSON-ready values."""
         return {**super().to_dict(), "rejects": [reject.to_dict() for reject in self.rejects]}
-
-
-def _rebuild_rejected(*arguments: Any) -> TenancyError:
-    error = _rebuild(*arguments[:-1])
-    error.rejects = arguments[-1]  # type: ignore[attr-defined]
-    return error
 
 
 class ValidationFailed(TenancyError, Terminal):
