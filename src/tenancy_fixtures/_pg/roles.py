@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import dataclasses
-import random
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional, TypeVar
@@ -22,9 +20,9 @@ if TYPE_CHECKING:
 _Result = TypeVar("_Result")
 
 # Roles belong to the whole server, and our locks to one database. Work on them in another database at the same moment shows
-# as "tuple concurrently updated" (XX000) or as a name that is there already, and has committed by then.
+# as "tuple concurrently updated" (XX000) or as a name that is there already, and has committed by then: go again.
 _ATTEMPTS = 20
-_PAUSE = 0.05  # seconds at most, times the attempt: those who meet must not meet again
+_LONGEST_WAIT = 0.5  # seconds; at random, so that those who met do not meet again
 
 _ROLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
 
@@ -107,9 +105,11 @@ def login_statements(roles: Roles, login: str, purposes: tuple[str, ...]) -> lis
 
 async def going_again(work: Callable[[], Awaitable[_Result]]) -> _Result:
     """Do work on the server's roles, a transaction of its own, again where that of another database was in its way."""
-    for attempt in range(1, _ATTEMPTS):
-        try:
+    # Imported where it is needed: only init does.
+    from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
+
+    faults = retry_if_exception_type((InternalError_, UniqueViolation))
+    async for attempt in AsyncRetrying(retry=faults, stop=stop_after_attempt(_ATTEMPTS), wait=wait_random(0, _LONGEST_WAIT), reraise=True):
+        with attempt:
             return await work()
-        except (InternalError_, UniqueViolation):  # noqa: PERF203 - no hot loop
-            await asyncio.sleep(random.uniform(0, attempt * _PAUSE))  # noqa: S311 - no secret
-    return await work()
+    raise AssertionError("an attempt gives a result or fails")  # pragma: no cover
