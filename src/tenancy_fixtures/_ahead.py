@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
 _T = TypeVar("_T")
 _Made = TypeVar("_Made")
@@ -79,3 +80,18 @@ async def _settled(pending: asyncio.Future[_T | None]) -> None:
         pending.exception()
     if cancelled:
         raise asyncio.CancelledError
+
+
+@asynccontextmanager
+async def beside(work: Callable[[], _Made]) -> AsyncIterator[asyncio.Future[_Made]]:
+    """Do ``work`` in a worker thread while the loop is busy with what is inside, which waits for the result where it needs it.
+
+    After an error or a cancel inside nobody waits any more: the work is to notice by itself, or to be short.
+    """
+    doing = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        yield doing
+    finally:
+        doing.cancel()
+        if doing.done() and not doing.cancelled():
+            doing.exception()

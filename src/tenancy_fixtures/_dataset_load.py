@@ -7,7 +7,7 @@ from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from ._ahead import OneAhead
+from ._ahead import OneAhead, beside
 from ._ingest import content_digest, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
@@ -77,23 +77,29 @@ class DatasetLoad:
         return not self.report.skipped
 
     async def _look_up(self) -> tuple[DatasetReport, Sequence[FileSource]]:
-        with self._context.tracker.phase("digest"):
-            sources = await asyncio.to_thread(self._place.open)
-            content = await asyncio.to_thread(content_digest, sources)
-        given: dict[str, Any] = dict(self._hooks.given) if self._hooks else {}
-        if self._hooks and self._hooks.by_file:
-            given["files"] = [source.place for source in sources]
-        digest = FixtureUtils.digest(
-            [content, self.dataset.model_dump(mode="json"), self._context.settings.data_validation, *([given] if given else [])]
-        )
-        values = {"uid": self._context.existing.uid, "dataset": self.dataset.name}
-        entry = await self._context.transaction.one("registry.ledger_entry", **values)
+        sources = await asyncio.to_thread(self._place.open)
+        entry = await self._context.transaction.one("registry.ledger_entry", uid=self._context.existing.uid, dataset=self.dataset.name)
+        fresh = DatasetReport(self.dataset.name, "", sources=tuple(source.name for source in sources))
+        if entry is None and all(source.plain for source in sources):
+            # Nothing to compare with: the digest is taken while the server is busy with keys and indexes.
+            return fresh, sources
+        digest = await asyncio.to_thread(self._digest_of, sources)
         if entry is not None and entry["digest"] == digest and not self._again:
             known = dataset_report(entry["report"])
             # What was loaded without its bad records is not what a load that allows none asks for.
             if self.budget.allows(known.rejects, known.read):
                 return replace(known, skipped=True, tables=()), sources
-        return DatasetReport(self.dataset.name, digest, sources=tuple(source.name for source in sources)), sources
+        return replace(fresh, digest=digest), sources
+
+    def _digest_of(self, sources: Sequence[FileSource]) -> str:
+        """What the ledger compares: the content of the sources, and what is done to it."""
+        with self._context.tracker.phase("digest"):
+            content = content_digest(sources)
+        given: dict[str, Any] = dict(self._hooks.given) if self._hooks else {}
+        if self._hooks and self._hooks.by_file:
+            given["files"] = [source.place for source in sources]
+        settings = self._context.settings
+        return FixtureUtils.digest([content, self.dataset.model_dump(mode="json"), settings.data_validation, *([given] if given else [])])
 
     # --- one attempt ----------------------------------------------------------------------------------------------------
 
@@ -192,6 +198,18 @@ class DatasetLoad:
             # COPY stops at the first row that it refuses. A staging table takes them all, and is then asked which.
             self._bare = False
             raise
+
+    @asynccontextmanager
+    async def digested(self) -> AsyncIterator[None]:
+        """Take the digest of what was read beside what is done inside, where nobody needed it before."""
+        if self.report.digest:
+            yield
+            return
+        async with beside(lambda: self._digest_of(self._sources)) as digest:
+            yield
+            with self.named():
+                self.report = replace(self.report, digest=await digest)
+                await asyncio.to_thread(refuse_changed, self._sources)
 
     async def end(self) -> None:
         """Every record accounted for, and the ledger told.

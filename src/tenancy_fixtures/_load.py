@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import AsyncExitStack, suppress
 from typing import TYPE_CHECKING
 
 from ._pg.copy import finish_all
@@ -100,8 +100,11 @@ async def _attempt(context: FixtureContext, loads: Sequence[DatasetLoad]) -> Non
 
 async def _finish(context: FixtureContext, loads: Sequence[DatasetLoad]) -> None:
     names = ", ".join(load.dataset.name for load in loads)
-    with loads[0].named(), context.tracker.phase(f"integrity {names}"):
-        stats = iter(await finish_all([writer for load in loads for writer in load.writers], [book for load in loads for book in load.books()]))
+    async with AsyncExitStack() as stack:
+        for load in loads:
+            await stack.enter_async_context(load.digested())
+        with loads[0].named(), context.tracker.phase(f"integrity {names}"):
+            stats = iter(await finish_all([writer for load in loads for writer in load.writers], [book for load in loads for book in load.books()]))
     for load in loads:
         load.stats = [next(stats) for _ in load.writers]
 

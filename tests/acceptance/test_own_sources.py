@@ -17,7 +17,7 @@ from typing import Any
 
 import pytest
 
-from tenancy_fixtures import DataLoader, FixtureManager, Settings, _dataset_load
+from tenancy_fixtures import DataLoader, FixtureManager, Settings, _dataset_load, _load
 from tenancy_fixtures import exceptions as errors
 from tenancy_fixtures.constants import LATE_INDEX_BYTES
 from tenancy_fixtures.packs import DEFAULT_FOLDER
@@ -102,6 +102,27 @@ async def test_a_large_packed_file_builds_its_indexes_late(acme: FixtureManager,
     monkeypatch.setattr(_dataset_load, "open_writer", watched)
     await acme.load_fixtures("acme", sources={"tracks": tmp_path / "t.csv.zst"})
     assert set(asked) == {True}
+
+
+async def test_a_file_that_changes_while_its_keys_are_built_is_refused(
+    ready: FixtureManager, state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    """The ledger's digest is taken then: it would be of other content than was loaded."""
+    path = tmp_path / "tracks.csv"
+    path.write_bytes(CONTENT)
+    original = _load.finish_all
+
+    async def beside_a_writer(*args: Any) -> Any:
+        path.write_bytes(CONTENT + CONTENT.splitlines(keepends=True)[1])
+        return await original(*args)
+
+    monkeypatch.setattr(_load, "finish_all", beside_a_writer)
+    with failing(state, errors.SourceMalformed) as caught:
+        await ready.load_fixtures("acme", sources={"tracks": path})
+    assert "changed while it was being read" in str(caught[0])
+    monkeypatch.undo()
+    path.write_bytes(CONTENT)
+    assert (await ready.load_fixtures("acme", sources={"tracks": path})).dataset("tracks").stored == 20000
 
 
 async def test_a_bad_record_is_named_by_its_member(acme: FixtureManager, state: State, tmp_path: Path):

@@ -52,7 +52,7 @@ class FileSource:
         self._size: int | None = None
         self._keeping = threading.Lock()
         self._account = Account(spool.budget, name)
-        if codec is None and isinstance(raw, Extent) and isinstance(raw.file, LocalFile):
+        if self.plain:
             self._account.grew(raw.size)
         self._seekable: Extent | None = raw if isinstance(raw, Extent) and codec is None else None
 
@@ -65,6 +65,11 @@ class FileSource:
         if self._size is not None:
             return self._size
         return self._raw.size * _ESTIMATED_RATIO if self._codec else self._raw.size
+
+    @property
+    def plain(self) -> bool:
+        """Whether it is a file of the caller's as it lies there: nothing is unpacked or fetched to read it."""
+        return self._codec is None and isinstance(self._raw, Extent) and isinstance(self._raw.file, LocalFile)
 
     @property
     def path(self) -> Path | None:
