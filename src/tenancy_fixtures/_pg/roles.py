@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Optional, TypeVar
 
 from psycopg import sql
-from psycopg.errors import InternalError_, UniqueViolation
+from psycopg.errors import DuplicateObject, InternalError_, UniqueViolation
 
 from .._shapes import Shape
 from ..exceptions import ConfigurationError
@@ -108,7 +108,7 @@ async def going_again(work: Callable[[], Awaitable[_Result]]) -> _Result:
     # Imported where it is needed: only init does.
     from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_random
 
-    faults = retry_if_exception_type((InternalError_, UniqueViolation))
+    faults = retry_if_exception_type((InternalError_, UniqueViolation, DuplicateObject))
     async for attempt in AsyncRetrying(retry=faults, stop=stop_after_attempt(_ATTEMPTS), wait=wait_random(0, _LONGEST_WAIT), reraise=True):
         with attempt:
             return await work()
