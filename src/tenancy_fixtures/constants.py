@@ -71,6 +71,8 @@ WEB_API_WAIT: Final = 120
 CONTROL_SCHEMA: Final = "tenancy"
 NAMESPACE_PREFIX: Final = "t_"
 TENANT_SETTING: Final = "tenancy.tenant_id"
+# In tables that several tenants share: whose row it is, by uid.
+TENANT_COLUMN: Final = "tenant_id"
 
 # Bytes of source from which on an empty table's indexes are built after its rows. Taking them off and putting them back
 # costs some milliseconds a table, which smaller loads do not gain.

@@ -23,7 +23,8 @@
     │   ├── RevisionChanged             a revision that was applied has other text now
     │   ├── PackMismatch                the tenant was made from another pack, or a newer release
     │   ├── DatasetNotFound             the pack has no such dataset
-    │   └── CannotGenerate              no records can be made that would fit the pack's schema and rules
+    │   ├── CannotGenerate              no records can be made that would fit the pack's schema and rules
+    │   └── CannotShare                 the schema holds what several tenants cannot share
     ├── SourceError                     data could not be read
     │   ├── SourceMissing               no such file, or no right to read it
     │   ├── SourceEmpty                 no header, no record
@@ -229,6 +230,10 @@ class DatasetNotFound(PackError):
 
 class CannotGenerate(PackError):
     """No records can be made that would fit the pack's schema and rules; ``dataset``, ``table`` and ``column_name`` say where."""
+
+
+class CannotShare(PackError):
+    """The schema holds ``objects`` that tenants with row isolation cannot share; ``file`` makes them."""
 
 
 class SourceError(TenancyError, Terminal):

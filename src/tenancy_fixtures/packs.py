@@ -19,6 +19,7 @@ from .exceptions import DatasetNotFound, PackInvalid
 from .utils import ValidationUtils
 
 MANIFEST, TENANT, CONFIG, SCHEMA, MIGRATIONS = "pack.json", "tenant_template.json", "config_template.json", "schema_template.sql", "migrations"
+ROW_SCHEMA = "schema_template.row.sql"
 SHAPES = "shapes"
 DEFAULT_FOLDER = Path(__file__).parent / "templates"
 _REVISION = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
@@ -51,6 +52,7 @@ class Pack:
     schema_sql: str = field(repr=False)
     revisions: tuple[Revision, ...] = field(repr=False, default=())
     shapes: tuple[FileShape, ...] = field(repr=False, default=())
+    row_sql: str | None = field(repr=False, default=None)
 
     @classmethod
     def default(cls) -> Pack:
@@ -74,6 +76,7 @@ class Pack:
             schema_sql=_read_text(root / SCHEMA),
             revisions=_read_revisions(root / MIGRATIONS),
             shapes=read_shapes(root / SHAPES),
+            row_sql=_read_text(root / ROW_SCHEMA) if (root / ROW_SCHEMA).exists() else None,
         )
 
     @classmethod
@@ -101,8 +104,8 @@ class Pack:
     @cached_property
     def digest(self) -> str:
         """SHA-256 over manifest, templates, schema and revisions: what a release is known by."""
-        parts = [self.manifest.model_dump(mode="json"), self.tenant_template.model_dump(mode="json"), self.config_template.model_dump(mode="json")]
-        parts += [shape.model_dump(mode="json") for shape in self.shapes]
+        models = [self.manifest, self.tenant_template, self.config_template, *self.shapes]
+        parts: list[Any] = [*(model.model_dump(mode="json") for model in models), *([] if self.row_sql is None else [self.row_sql])]
         content = json.dumps([*parts, self.schema_sql, [(item.number, item.digest) for item in self.revisions]], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 

@@ -79,6 +79,44 @@ def check(
 
 
 @pack_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def rowify(
+    context: typer.Context,
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="The pack whose schema_template.row.sql is written.", show_default=False)],
+    *,
+    check_only: Annotated[bool, typer.Option("--check", help="Write nothing; exit code 1 where the file is not what would be written.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write what makes a pack's schema one that several tenants share, each seeing its own rows: for people to read and keep.
+
+    It is worked out from what schema_template.sql makes, in a transaction that is taken back.
+    """
+    from ..packs import ROW_SCHEMA
+
+    file = folder / ROW_SCHEMA
+    text = run(lambda: _row_script(settings_for(context, str(folder))))
+    same = file.exists() and file.read_text(encoding="utf-8") == text
+    if not same and not check_only:
+        fresh = file.with_name(f".{file.name}.new")
+        fresh.write_text(text, encoding="utf-8")
+        fresh.replace(file)
+    if as_json:
+        _output.emit({"file": str(file), "changed": not same, "written": not same and not check_only})
+    elif check_only:
+        _output.say(f"{file} is as it should be." if same else f"{file} is not what the schema asks for: `{command()} pack rowify` writes it.")
+    else:
+        _output.say(f"{file} is as it was." if same else str(file))
+    if check_only and not same:
+        raise typer.Exit(1)
+
+
+async def _row_script(settings: "Settings") -> str:
+    from .._rowify import row_script
+
+    async with opened(settings) as work:
+        return await row_script(work.manager.pack, work.runtime)
+
+
+@pack_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
 def generate(
     context: typer.Context,
     *,

@@ -100,3 +100,20 @@ def test_the_data_is_made_as_its_readme_says(tenancy, made, tmp_path):
     places = {".": made, "data": made / "data"}
     assert tenancy(*(places.get(word, word) for word in words[1:])).code == 0
     assert tenancy("pack", "check", made).code == 0
+
+
+def test_rows_of_several_tenants(tenancy, made):
+    file = made / "schema_template.row.sql"
+    assert (tenancy("pack", "rowify", made, "--check").code, file.exists()) == (1, False)
+    done = tenancy("pack", "rowify", made, "--json")
+    assert (done.code, done.json) == (0, {"file": str(file), "changed": True, "written": True})
+    assert 'PRIMARY KEY ("tenant_id", ' in file.read_text(encoding="utf-8")
+    assert tenancy("pack", "rowify", made, "--check").code == 0
+    assert tenancy("pack", "rowify", made, "--json").json["changed"] is False
+    script = made / "schema_template.sql"
+    script.write_text(script.read_text(encoding="utf-8") + "CREATE TABLE more (a integer UNIQUE);", encoding="utf-8")
+    assert tenancy("pack", "rowify", made, "--check", "--json").json == {"file": str(file), "changed": True, "written": False}
+    script.write_text("CREATE MATERIALIZED VIEW m AS SELECT 1 AS one;", encoding="utf-8")
+    refused = tenancy("pack", "rowify", made)
+    assert refused.code == 6
+    assert "materialised view m" in refused.err

@@ -1,0 +1,49 @@
+"""``schema_template.row.sql``: what makes a pack's schema one that several tenants share, written for people to read and keep."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._pg.rowify import lacking
+from ._pg.script import run_script
+from .exceptions import PackInvalid
+from .packs import ROW_SCHEMA, SCHEMA
+from .validators import made_by
+
+if TYPE_CHECKING:
+    from .packs import Pack
+    from .runtime import Runtime
+
+_HEADER = f"""\
+-- What makes the schema of {SCHEMA} one that several tenants share (isolation "row"); it runs after that, in the same
+-- transaction. Written by `tenancy pack rowify`, to be read and kept beside it: where the schema changes, write it again.
+--
+-- Each row says whose it is, keys and references hold the tenant, and policies show each tenant its own rows alone.
+
+"""
+
+
+async def row_script(pack: Pack, runtime: Runtime) -> str:
+    """The text of the file for the pack's head; nothing is left in the database.
+
+    :raises CannotShare: the schema holds what tenants cannot share.
+    """
+    async with runtime.slots, runtime.database.session() as session, made_by(pack, session) as (transaction, namespace):
+        steps = await lacking(transaction, namespace, file=SCHEMA)
+    return _HEADER + "\n".join(f"-- {what}\n\n" + "".join(f"{statement};\n" for statement in statements) for what, statements in steps.items())
+
+
+async def refuse_unshared(pack: Pack, runtime: Runtime) -> None:
+    """See that the pack's own file makes a schema that tenants can share.
+
+    :raises PackInvalid: the pack has none, or it leaves something open; says what.
+    :raises CannotShare: the schema holds what tenants cannot share.
+    """
+    if pack.row_sql is None:
+        raise PackInvalid(f"the pack {pack.name!r} has no {ROW_SCHEMA}", file=ROW_SCHEMA, hint="`tenancy pack rowify` writes it.")
+    async with runtime.slots, runtime.database.session() as session, made_by(pack, session) as (transaction, namespace):
+        await run_script(transaction, pack.row_sql, file=ROW_SCHEMA, namespace=namespace, fresh=False, shared=pack.manifest.shared_schemas)
+        left = await lacking(transaction, namespace, file=SCHEMA)
+    for statements in left.values():
+        hint = "`tenancy pack rowify` writes it anew."
+        raise PackInvalid(f"{ROW_SCHEMA} leaves something open; it lacks: {statements[0]}", file=ROW_SCHEMA, hint=hint)
