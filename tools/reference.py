@@ -51,6 +51,15 @@ There is no cache yet: `TENANCY_REDIS_URL`, `TENANCY_CACHE_TTL` and `TENANCY_CAC
 """
 
 
+FAULTS = """\
+# Faults of an installation
+
+<!-- Made by tools/reference.py from the faults themselves. -->
+
+`tenancy doctor` looks for these, and tells the object that has one, and the SQL or the command that mends it. An error lets a tenant's data out, or the
+trace be changed; a warning makes that easier; a note is how the installation is meant to be, and worth to know.
+"""
+
 SHAPES = """\
 # Kinds of files
 
@@ -73,7 +82,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    return {"commands.md": _commands(), "settings.md": _settings(), "shapes.md": _shapes()}
+    return {"commands.md": _commands(), "settings.md": _settings(), "shapes.md": _shapes(), "faults.md": _faults()}
 
 
 def commands() -> dict[str, Any]:
@@ -139,6 +148,13 @@ def _exit_codes() -> str:
 
     rows = [f"| {code.value} | {code.meaning} |" for code in ExitCode]
     return "\n".join(["## Exit codes", "", "| code | meaning |", "|---|---|", *rows, ""])
+
+
+def _faults() -> str:
+    from tenancy_fixtures.doctor import FAULTS as FOUND
+
+    rows = [f"| `{name}` | {severity} | {why} |" for name, (severity, why) in FOUND.items()]
+    return "\n".join([FAULTS, "| fault | severity | why it matters |", "|---|---|---|", *rows, ""])
 
 
 def _shapes() -> str:

@@ -15,6 +15,7 @@ from ._work import DATABASE_HELP, GeneralPack, help_unless_asked
 from .alias import alias
 from .demo import demo
 from .detect import detect
+from .doctor import doctor
 from .init import init
 from .load import load
 from .migrate import migrate
@@ -34,7 +35,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (init, load, validate, migrate, demo):
+for _command in (init, load, validate, migrate, doctor, demo):
     app.command(cls=PlainCommand, epilog=DATABASE_HELP)(_command)
 app.command(cls=PlainCommand)(detect)
 app.command(cls=PlainCommand)(alias)
