@@ -54,7 +54,6 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "policy_not_in_force": ("error", "The table has the tenants' policy, and it is not asked."),
     "policy_open": ("error", "It lets every row through, whatever the other policies of the table say."),
     "server_too_old": ("warning", "CVE-2025-8713: statistics of the planner show values of rows that a policy or a view hides."),
-    "encoding_not_utf8": ("error", "Texts that the database cannot hold are refused, and others are changed on their way."),
     "connection_not_encrypted": ("warning", "Data and passwords can be read on their way."),
     "pooler_unsaid": ("error", "A pooler stands between: without TENANCY_POOLER=true prepared statements and session state go astray."),
     "tenants_share_a_role": (

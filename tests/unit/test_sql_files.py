@@ -15,6 +15,7 @@ import pytest
 import tenancy_fixtures
 from tenancy_fixtures._pg import sql as named
 from tenancy_fixtures._pg.roles import Roles
+from tenancy_fixtures.doctor import FAULTS
 
 PACKAGE = Path(tenancy_fixtures.__file__).parent
 QUERIES = PACKAGE / "_pg" / "queries"
@@ -39,8 +40,9 @@ def texts() -> set[str]:
 
 
 def composed_names() -> set[str]:
-    """Names that are put together: those of a write by their block, grants by a role's purpose."""
-    return {f"copy.{text}" for text in texts()} | {f"control_plane.grant_{item.name}" for item in fields(Roles)}
+    """Names that are put together: those of a write by their block, grants by a role's purpose, questions of the doctor by their fault."""
+    grants = {f"control_plane.grant_{item.name}" for item in fields(Roles)}
+    return {f"copy.{text}" for text in texts()} | grants | {f"doctor.{name}" for name in FAULTS}
 
 
 def test_every_block_is_sent_by_somebody():

@@ -276,10 +276,6 @@ SELECT 'PostgreSQL ' || current_setting('server_version') AS object, format('Upg
 FROM (VALUES (15, 150014, '15.14'), (16, 160010, '16.10'), (17, 170006, '17.6')) AS least (major, number, release)
 WHERE current_setting('server_version_num')::int / 10000 = least.major AND current_setting('server_version_num')::int < least.number
 
--- name: encoding_not_utf8
-SELECT format('database %%I: %%s', current_database(), current_setting('server_encoding')) AS object, 'Make a database with ENCODING UTF8, and move there.' AS fix
-WHERE current_setting('server_encoding') <> 'UTF8'
-
 -- name: connection_not_encrypted
 SELECT format('connection from %%s', inet_client_addr()) AS object, 'Add sslmode=verify-full to TENANCY_DATABASE_URL.' AS fix
 WHERE inet_client_addr() IS NOT NULL AND NOT inet_client_addr() <<= '127.0.0.0/8' AND inet_client_addr() <> '::1'
