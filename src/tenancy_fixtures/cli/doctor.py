@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from ..doctor import DoctorReport
     from ..settings import Settings
 
-_KINDS = (("error", "error"), ("warning", "warning"), ("note", "note"))
+_SEVERITIES = ("error", "warning", "note")
 
 
 def doctor(context: typer.Context, as_json: AsJson = False) -> None:
@@ -39,7 +39,7 @@ async def _examine(settings: "Settings") -> "DoctorReport":
 
 
 def _show(report: "DoctorReport") -> None:
-    found = ", ".join(counted(len(report.of(severity)), noun) for severity, noun in _KINDS if report.of(severity)) or "all well"
+    found = ", ".join(counted(len(report.of(severity)), severity) for severity in _SEVERITIES if report.of(severity)) or "all well"
     _output.say(f"{report.database}: looked for {counted(len(report.checks), 'fault')}, {found}, {report.seconds:.2f} s")
     for fault in report.faults:
         _output.say(f"\n{fault.severity} {fault.name}: {fault.object}")
