@@ -1,4 +1,4 @@
-"""Items made in worker threads, one ahead of what the loop is busy with; stages of work behind one another."""
+"""Items made in worker threads, one ahead of what the loop is busy with; stages of work behind one another; work beside other work."""
 
 from __future__ import annotations
 

@@ -77,7 +77,8 @@ class DatasetLoad:
         return not self.report.skipped
 
     async def _look_up(self) -> tuple[DatasetReport, Sequence[FileSource]]:
-        sources = await asyncio.to_thread(self._place.open)
+        with self._context.tracker.phase("digest"):
+            sources = await asyncio.to_thread(self._place.open)
         entry = await self._context.transaction.one("registry.ledger_entry", uid=self._context.existing.uid, dataset=self.dataset.name)
         fresh = DatasetReport(self.dataset.name, "", sources=tuple(source.name for source in sources))
         if entry is None and all(source.plain for source in sources):
