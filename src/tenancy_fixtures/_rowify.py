@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ._pg.rowify import lacking
 from ._pg.script import run_script
-from .exceptions import PackInvalid
+from .exceptions import PackError, PackInvalid
 from .packs import ROW_SCHEMA, SCHEMA
 from .validators import made_by
 
@@ -31,6 +33,20 @@ async def row_script(pack: Pack, runtime: Runtime) -> str:
     async with runtime.slots, runtime.database.session() as session, made_by(pack, session) as (transaction, namespace):
         steps = await lacking(transaction, namespace, file=SCHEMA)
     return _HEADER + "\n".join(f"-- {what}\n\n" + "".join(f"{statement};\n" for statement in statements) for what, statements in steps.items())
+
+
+def write_row_script(file: Path, text: str) -> None:
+    """Write the file, whole or not at all, in the place of one that is there.
+
+    :raises PackError: it cannot be written.
+    """
+    try:
+        with tempfile.TemporaryDirectory(dir=file.parent, prefix=".rowify-") as scratch:
+            fresh = Path(scratch, file.name)
+            fresh.write_text(text, encoding="utf-8")
+            fresh.replace(file)
+    except OSError as error:
+        raise PackError(f"{file} cannot be written: {error.strerror}", hint="Check the folder's rights.", file=str(file)) from error
 
 
 async def refuse_unshared(pack: Pack, runtime: Runtime) -> None:

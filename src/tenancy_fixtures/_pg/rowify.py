@@ -33,17 +33,15 @@ async def lacking(transaction: Transaction, namespace: str, *, file: str) -> dic
     """
     values = {"schema": namespace, "column": TENANT_COLUMN, "policy": POLICY, "test": _TEST, "uid": UID}
     await transaction.run("rowify.look_from", schema=namespace)
-    try:
-        refused = await transaction.all("rowify.unshareable", **values)
-        if refused:
-            raise _cannot_share(refused, file)
-        tables = await transaction.all("rowify.tables", **values)
-        keys = await transaction.all("rowify.keys", **values)
-        references = await transaction.all("rowify.references", **values)
-        partitions = await transaction.all("rowify.partitions", **values)
-        views = await transaction.all("rowify.views", **values)
-    finally:
-        await transaction.set_context(role=transaction.roles.migrator)
+    refused = await transaction.all("rowify.unshareable", **values)
+    tables = await transaction.all("rowify.tables", **values)
+    keys = await transaction.all("rowify.keys", **values)
+    references = await transaction.all("rowify.references", **values)
+    partitions = await transaction.all("rowify.partitions", **values)
+    views = await transaction.all("rowify.views", **values)
+    await transaction.set_context(role=transaction.roles.migrator)
+    if refused:
+        raise _cannot_share(refused, file)
     steps = {
         "References and keys are taken off.": [
             *(ddl("rowify.drop_constraint", table=row["table"], name=row["name"]) for row in references),

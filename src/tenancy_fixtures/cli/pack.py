@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from . import _output
+from ._exit import ExitCode
 from ._help import PlainCommand, PlainGroup
 from ._progress import progress
 from ._typed import command
@@ -90,15 +91,14 @@ def rowify(
 
     It is worked out from what schema_template.sql makes, in a transaction that is taken back.
     """
+    from .._rowify import write_row_script
     from ..packs import ROW_SCHEMA
 
     file = folder / ROW_SCHEMA
     text = run(lambda: _row_script(settings_for(context, str(folder))))
     same = file.exists() and file.read_text(encoding="utf-8") == text
     if not same and not check_only:
-        fresh = file.with_name(f".{file.name}.new")
-        fresh.write_text(text, encoding="utf-8")
-        fresh.replace(file)
+        write_row_script(file, text)
     if as_json:
         _output.emit({"file": str(file), "changed": not same, "written": not same and not check_only})
     elif check_only:
@@ -106,7 +106,7 @@ def rowify(
     else:
         _output.say(f"{file} is as it was." if same else str(file))
     if check_only and not same:
-        raise typer.Exit(1)
+        raise typer.Exit(ExitCode.FAILED)
 
 
 async def _row_script(settings: "Settings") -> str:
