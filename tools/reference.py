@@ -97,8 +97,7 @@ def commands() -> dict[str, Any]:
 def _walk(words: str, command: Any) -> Iterator[tuple[str, Any]]:
     yield words, command
     children = getattr(command, "commands", {})
-    # The order of the help at the top; below it old versions of typer sort, so the order of the code.
-    for name in command.list_commands(None) if words == "tenancy" else children:
+    for name in command.list_commands(None) if children else ():
         yield from _walk(f"{words} {name}", children[name])
 
 

@@ -21,7 +21,7 @@ CHANGELOG = ROOT / "CHANGELOG.md"
 REFERENCE = ROOT / "docs" / "reference"
 TEXTS = (*PAGES, CHANGELOG)
 OTHER_NAMES = {"TENANCY_DEBUG", "TENANCY_TEST_DATABASE_URL", "TENANCY_TEST_REDIS_URL", "TENANCY_REAL_DATA"}
-ERRORS = {name for name, item in vars(exceptions).items() if inspect.isclass(item) and item.__module__ == exceptions.__name__}
+ERRORS = {name for name, item in vars(exceptions).items() if inspect.isclass(item) and item.__module__.startswith("tenancy_fixtures.")}
 SNIPPETS = (
     """\
 from app.tenancy.fixtures import FixtureManager
