@@ -157,10 +157,11 @@ class DataLoader(BaseFixture):
 
     def _groups(self, context: FixtureContext, tables: Mapping[str, Table], wanted: Sequence[Wanted]) -> list[list[DatasetLoad]]:
         """The loads in order of references between the tables that they fill; those in a circle are one group."""
-        from ._dataset_load import DatasetLoad, declared_references
+        from ._dataset_load import DatasetLoad
+        from ._declared import relied_on
 
         datasets = [item.dataset for item in wanted]
-        declared = [key for item in datasets for target in item.targets for key in declared_references(item, target, tables)]
+        declared = [key for item in datasets for target in item.targets for key in relied_on(item, target, tables)]
         order = table_order(_with_references(tables, declared))
         position = {name: number for number, name in enumerate(order.names)}
         circle = {name: members[0] for members in order.cycles for name in members}

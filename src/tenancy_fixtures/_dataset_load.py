@@ -8,13 +8,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._ahead import OneAhead, beside
+from ._declared import declared_lookups, declared_references, unresolved_notes
 from ._ingest import content_digest, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
 from ._pg.remove import open_remover
-from ._shapes import DatasetReport, ForeignKey, TableReport, dataset_report
+from ._shapes import DatasetReport, TableReport, dataset_report
 from .constants import LATE_INDEX_BYTES, MAX_LISTED_REJECTS
-from .exceptions import DataRejected, PackInvalid, RowsLost, TenancyError
+from .exceptions import DataRejected, RowsLost, TenancyError
 from .utils import FixtureUtils, ValidationUtils
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
     from ._fixture import FixtureContext
     from ._ingest import FileSource, Frame, FrameStream, Hooks, Place
-    from ._pack_models import Dataset, Reference, Target
+    from ._pack_models import Dataset, Target
     from ._reject_log import Budget, RejectTally
     from ._shapes import Table
 
@@ -54,6 +55,7 @@ class DatasetLoad:
         self.dataset = dataset
         self.budget = budget
         self._tables = {target.table: tables[target.table] for target in dataset.targets}
+        self._lookups = {target.table: declared_lookups(dataset, target, tables) for target in dataset.targets}
         self._references = {target.table: declared_references(dataset, target, tables) for target in dataset.targets}
         self.report = DatasetReport(dataset.name, "")
         self.tally = tally
@@ -88,7 +90,8 @@ class DatasetLoad:
         if entry is not None and entry["digest"] == digest and not self._again:
             known = dataset_report(entry["report"])
             # What was loaded without its bad records is not what a load that allows none asks for.
-            if self.budget.allows(known.rejects, known.read):
+            # What it did not find in other tables may be there by now.
+            if self.budget.allows(known.rejects, known.read) and not known.unresolved:
                 return replace(known, skipped=True, tables=()), sources
         return replace(fresh, digest=digest), sources
 
@@ -134,6 +137,7 @@ class DatasetLoad:
         facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run, existing=target.existing, partitions=target.partitions)
         if self._context.settings.data_validation:
             facts["references"] = self._references[target.table]
+        facts["lookups"] = self._lookups[target.table]
         columns = stream.schemas[target.table].names
         return await open_writer(transaction.connection, self._tables[target.table], columns, target.key, **facts)
 
@@ -221,6 +225,7 @@ class DatasetLoad:
         stored: dict[str, Any] = {"stored": own.inserted + own.updated + own.unchanged, "duplicates": own.duplicates, "conflicts": own.conflicts}
         removed = {book.table: book.removed for book in self._books}
         tables = tuple(_table_report(item, removed.get(item.table, 0)) for item in self.stats)
+        stored.update(left_out=own.left_out, unresolved=sum(missing.count for item in self.stats for missing in item.unresolved))
         self.report = replace(self.report, **self._facts(self._reading), **stored, tables=tables)
         self._account()
         with self.named():
@@ -263,7 +268,8 @@ class DatasetLoad:
     def _facts(self, stream: FrameStream) -> dict[str, Any]:
         tally = self.tally
         facts = {"read": tally.read, "rejects": tally.rejected, "listed_rejects": tally.listed}
-        return {**facts, "ignored_columns": stream.ignored_columns, "notes": stream.notes}
+        notes = (*stream.notes, *(note for item in self.stats for note in unresolved_notes(item)))
+        return {**facts, "ignored_columns": stream.ignored_columns, "notes": notes}
 
     @contextmanager
     def named(self) -> Iterator[None]:
@@ -294,7 +300,7 @@ class DatasetLoad:
         good = ValidationUtils.unaccounted(self.tally.read, self.tally.rejected)
         derived = {target.table for target in self.dataset.targets if target.derived}
         for item in self.stats:
-            counted = item.inserted + item.updated + item.unchanged + item.duplicates
+            counted = item.inserted + item.updated + item.unchanged + item.duplicates + item.left_out
             # Of derived rows only those are sent that no record before has made.
             sent_all = item.sent <= good if item.table in derived else item.sent == good
             if not sent_all or counted != item.sent:
@@ -325,6 +331,7 @@ class DatasetLoad:
 
     async def _remove(self, target: Target, stream: FrameStream) -> int:
         facts: dict[str, Any] = {"batch_size": self._context.settings.batch_size, "locate": stream.locate}
+        facts["lookups"] = self._lookups[target.table]
         table, text_columns = self._tables[target.table], stream.text_columns[target.table]
         remover = await open_remover(self._context.transaction.connection, table, target.key, text_columns=text_columns, **facts)
         async with OneAhead(lambda: self._next(stream)) as frames:
@@ -332,26 +339,6 @@ class DatasetLoad:
                 rows = frame.targets[target.table]
                 await remover.write(rows.table, rows.record_numbers)
         return await remover.finish()
-
-
-def declared_references(dataset: Dataset, target: Target, tables: Mapping[str, Table]) -> tuple[ForeignKey, ...]:
-    """What the target's ``references`` rules say, in the form of foreign keys.
-
-    :raises PackInvalid: the other table or a column is not there, or its type is another.
-    """
-    rules = [(rule, rule.references) for rule in target.rules if rule.references is not None and target.table in tables]
-    return tuple(_declared(dataset, tables[target.table], rule.names, there, tables) for rule, there in rules)
-
-
-def _declared(dataset: Dataset, here: Table, names: Sequence[str], there: Reference, tables: Mapping[str, Table]) -> ForeignKey:
-    other = tables.get(there.table)
-    for name, theirs in zip(names, there.columns):
-        ours, column = here.column(name), other and other.column(theirs)
-        if ours is None or not column or (ours.type.name, ours.type.category) != (column.type.name, column.type.category):
-            message = f"dataset {dataset.name}: {here.name}.{name} cannot refer to {there.table}.{theirs}"
-            hint = "The column must be there, and of the same type."
-            raise PackInvalid(message, table=here.name, column_name=name, hint=hint)
-    return ForeignKey("", here.schema, here.name, tuple(names), here.schema, there.table, tuple(there.columns), "")
 
 
 def _encode(writer: TableWriter, frame: Frame, table: str) -> EncodedFrame:

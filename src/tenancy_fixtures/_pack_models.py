@@ -83,6 +83,19 @@ _ORIGINS = ("source", "join", "uuid", "const", "provenance", "members")
 _WHOLE = ("const", "provenance", "members")
 
 
+class Lookup(Model):
+    """A row of another table of the tenant that is known by something else than its key, such as an id that a source has for it."""
+
+    table: str = Field(pattern=IDENTIFIER)
+    by: str = Field(min_length=1, description="The column that holds what the source says.")
+    value: str = Field(min_length=1, description="The column whose value is stored; of several rows the lowest.")
+    missing: Literal["reject", "leave_out"] = Field(
+        "reject",
+        description="What becomes of a record where there is no such row and the column is not optional. "
+        "What is left out is told in the report, and tried again by the next load of the same content.",
+    )
+
+
 class ColumnMapping(Model):
     """Where a target column's value comes from: exactly one of ``from``, ``join``, ``uuid``, ``const``, ``provenance`` and ``members``.
 
@@ -105,6 +118,7 @@ class ColumnMapping(Model):
         min_length=1,
         description="Columns that make an object of JSON: by name, or in tables by patterns such as `*`, for what nothing else reads.",
     )
+    lookup: Optional[Lookup] = Field(None, description="With `from`: the value is what this row has, which the source's value names.")
     extract: Optional[str] = Field(None, description="Regular expression; its first group is the value. No match is a reject.")
     nulls: List[str] = Field(default_factory=lambda: [""], description="Texts that stand for no value.")
     steps: List[Union[Literal["strip", "lower", "upper", "first_day", "pairs"], Step]] = Field(
@@ -120,6 +134,8 @@ class ColumnMapping(Model):
             raise ValueError("give exactly one of from, join, uuid, const, provenance and members")
         if given[0] in _WHOLE and (self.steps or self.extract is not None):
             raise ValueError(f"{given[0]} is the value: it takes neither steps nor extract")
+        if self.lookup is not None and self.source is None:
+            raise ValueError("lookup goes with from")
         return self
 
 
@@ -191,11 +207,17 @@ class Target(Model):
     optional: bool = Field(False, description="For `derived`: a record that lacks a value which the row must have makes no row, and is no reject.")
     existing: Literal["replace", "complete", "fill", "keep"] = Field(
         "replace",
-        description="What becomes of a row that is there: it gets all values of the record, all that the record has, those that it lacks itself, or none.",
+        description="What becomes of a row that is there: it gets all values of the record, all that the record has, those that it lacks itself, or none."
+        " Of records with one key in one load the first is kept; with `complete` and `fill` it gets what it lacks from those after it.",
     )
     partitions: Optional[Literal["month"]] = Field(
         None, description="Of a table that is partitioned by ranges of a time: partitions that the records need are made, one for each of these."
     )
+
+    @property
+    def completing(self) -> bool:
+        """Whether a record says only what it has, and leaves the rest to others with its key: in the table, or in the same load."""
+        return self.existing in ("complete", "fill")
 
     @model_validator(mode="after")
     def _made_of_others(self) -> Target:

@@ -136,7 +136,8 @@ class DatasetReport(Shape):
     or found there unchanged), ``duplicates`` those whose key came before, ``conflicts`` the duplicates that differ
     from the first. ``tables`` tells what was written, derived tables included. ``skipped`` is true where the ledger
     knows the content already: then ``read`` and the rest are those of the load that stored it and nothing is written.
-    ``notes`` say what was guessed of the sources.
+    ``notes`` say what was guessed of the sources. ``unresolved`` counts values that were to be looked up and were not found;
+    ``left_out`` the records that have no row for their sake.
     """
 
     dataset: str
@@ -152,11 +153,13 @@ class DatasetReport(Shape):
     ignored_columns: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
     listed_rejects: tuple[Reject, ...] = ()
+    unresolved: int = 0
+    left_out: int = 0
 
     @property
     def lost(self) -> int:
         """Records that nothing accounts for; always 0 in a run that succeeded."""
-        return self.read - self.stored - self.duplicates - self.rejects
+        return self.read - self.stored - self.duplicates - self.rejects - self.left_out
 
     @property
     def written(self) -> int:

@@ -88,6 +88,21 @@ class Column(Shape):
 
 
 @dataclass(frozen=True)
+class Lookup(Shape):
+    """A staged text of ``column`` stands for ``value`` of the row of a table whose ``by`` it is.
+
+    ``missing`` is what becomes of a row for which there is none: ``null`` in the column, ``leave_out``, or ``reject``.
+    """
+
+    column: str
+    schema: str
+    table: str
+    by: str
+    value: str
+    missing: str
+
+
+@dataclass(frozen=True)
 class Index(Shape):
     """One index; ``definition`` is PostgreSQL's own ``CREATE INDEX`` or, for a constraint, ``PRIMARY KEY (…)``.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ._spotify_api import track_id
-from ._spotify_walk import Found, Object, content_of, entries_of, id_of, kind_of, page_of, walk
+from ._spotify_walk import Object, content_of, entries_of, id_of, kind_of, page_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -52,12 +52,13 @@ def _entries(document: Any, given: Mapping[str, str], wanted: str) -> Iterator[O
             "position": found.position,
             "id": track_id(held) if wanted == "track" else id_of(held),
             "added_at": found.value.get("added_at"),
-            **_added_by(found),
+            **added_by(found.value),
         }
 
 
-def _added_by(found: Found) -> Object:
-    who = found.value.get("added_by")
+def added_by(entry: Object) -> Object:
+    """Who added an entry, as the mappings read it."""
+    who = entry.get("added_by")
     return {"added_by": who.get("id") or None, "added_by_name": who.get("display_name") or who.get("id")} if isinstance(who, dict) else {}
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from . import _spotify_account as account
 from . import _spotify_api as api
+from . import _spotify_pages as pages
 from . import _spotify_playlists as playlists
 from ._shape import shapes_in
 
@@ -17,15 +18,19 @@ _REWRITERS: dict[str, Rewrite] = {
     "account_episodes": account.account_episodes,
     "account_playlists": account.account_playlists,
     "account_tracks": account.account_tracks,
+    "album_pages": pages.album_pages,
     "albums": api.albums,
     "albums_of_tracks": api.albums_of_tracks,
     "artists": api.artists,
     "audio_features": api.audio_features,
     "episodes": api.episodes,
     "playlist_episodes": playlists.playlist_episodes,
+    "playlist_page_episodes": pages.playlist_pages("episode"),
+    "playlist_page_tracks": pages.playlist_pages("track"),
     "playlist_tracks": playlists.playlist_tracks,
     "playlists": playlists.playlists,
     "plays": api.plays,
+    "show_pages": pages.show_pages,
     "shows": api.shows,
     "slice_playlists": playlists.slice_playlists,
     "slice_tracks": playlists.slice_tracks,

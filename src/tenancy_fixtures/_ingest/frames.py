@@ -149,7 +149,9 @@ class Converter:
     def _new_keys(self, target: TargetPlan, rows: pl.DataFrame) -> pl.Series:
         """Which derived rows come for the first time, as far as is remembered; the writer takes out what still comes twice."""
         known = self._derived.setdefault(target.table, set())
-        keys = rows.select(target.key)
+        # A row that completes another is new where it has a value that none before with its key had.
+        others = [column.name for column in target.columns if target.completing and column.name not in target.key]
+        keys = rows.select(*target.key, *(pl.col(name).is_not_null() for name in others))
         values = keys.to_series() if keys.width == 1 else keys.to_struct("key")
         places = values.is_first_distinct().arg_true()
         first = keys[places].rows()

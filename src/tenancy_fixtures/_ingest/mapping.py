@@ -5,14 +5,15 @@ Everything that can be wrong with a mapping is found here, before the first reco
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
 
+from .._table_shapes import ColumnType
 from ..exceptions import ColumnMissing, PackInvalid, SourceMalformed
 from .checks import Check, compile_rules, require_pattern
 from .readers import Field
@@ -25,6 +26,9 @@ if TYPE_CHECKING:
     from .._pack_models import ColumnMapping, Dataset, Join, Target
     from .._shapes import Column, Table
     from .readers import Header
+
+# What is looked up is text until the server has the value.
+_TO_LOOK_UP = replace(cast_for(ColumnType("text", "text", "S")), as_text=True)
 
 # Signs that separate cells in files that are called CSV, by their names.
 _DELIMITERS = {"semicolon": ";", "tabulator": "\t", "vertical bar": "|", "comma": ","}
@@ -108,7 +112,7 @@ class TargetPlan:
 
     ``uniques`` are columns whose values, taken together, only one record may have; of ``sequences`` the last counts the records of
     those with the same others. ``optional`` rows are made only of the
-    records that have a value for each of the ``needed`` columns.
+    records that have a value for each of the ``needed`` columns. Rows that are ``completing`` leave what they lack to others with their key.
     """
 
     table: str
@@ -119,6 +123,7 @@ class TargetPlan:
     uniques: tuple[tuple[str, ...], ...] = ()
     sequences: tuple[tuple[str, ...], ...] = ()
     optional: bool = False
+    completing: bool = False
 
     @cached_property
     def casts(self) -> dict[str, Cast]:
@@ -166,7 +171,8 @@ def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]
         table = tables.get(target.table)
         for name, mapping in target.columns.items():
             column = table.column(name) if table else None
-            field = Field(_kind(column, mapping), mapping.optional and column is not None and column.has_default)
+            left = mapping.optional and column is not None and column.has_default and not _by_default(target, column, mapping)
+            field = Field(_kind(column, mapping), left)
             for member in mapping.members or ():
                 found.setdefault(member, Field("pattern" if is_pattern(member) else "exact"))
             for other in [other for item in _inputs(mapping) for other in item.names]:
@@ -178,7 +184,7 @@ def fields_of(dataset: Dataset, tables: Mapping[str, Table]) -> dict[str, Field]
 def _kind(column: Column | None, mapping: ColumnMapping) -> str:
     if mapping.steps or mapping.join is not None:
         return "exact"
-    if column is None or mapping.extract is not None or mapping.uuid is not None:
+    if mapping.lookup is not None or column is None or mapping.extract is not None or mapping.uuid is not None:
         return "text"
     if column.type.name == "bool":
         return "boolean"
@@ -211,7 +217,7 @@ def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table
     for name, mapping in target.columns.items():
         column = _writable(dataset, table, name)
         if not mapping.optional or len(_lacking(mapping, headers)) < len(headers):
-            required = name in needed or not column.nullable
+            required = name in needed or not (column.nullable or _by_default(target, column, mapping))
             columns.append(_compile_column(target, column, mapping, required=required, taken=read_names(dataset)))
     _require_complete(dataset, table, columns)
     known = {column.name: column.cast for column in columns}
@@ -220,7 +226,8 @@ def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table
         for kind in ("unique", "sequence")
     )
     checks_of_one = compile_rules(rules, known)
-    return TargetPlan(target.table, tuple(columns), checks_of_one, tuple(target.key), target.derived, uniques, sequences, target.optional)
+    facts = (target.derived, uniques, sequences, target.optional, target.completing)
+    return TargetPlan(target.table, tuple(columns), checks_of_one, tuple(target.key), *facts)
 
 
 def _writable(dataset: Dataset, table: Table, name: str) -> Column:
@@ -293,7 +300,12 @@ def _can_be_left(target: Target, column: Column, mapping: ColumnMapping, *, ever
     if target.optional:
         return True
     harmless = (column.nullable or column.has_default) if everywhere else (column.nullable and not column.has_default)
-    return mapping.optional and harmless and column.name not in target.key
+    return mapping.optional and (harmless or _by_default(target, column, mapping)) and column.name not in target.key
+
+
+def _by_default(target: Target, column: Column, mapping: ColumnMapping) -> bool:
+    """Whether null stands for what the row has, and for the column's default where there is no row."""
+    return target.completing and mapping.optional and column.has_default and not column.type.domain
 
 
 def _missing(dataset: Dataset, source: str, wanted: list[tuple[str, ...]], header: Header, *, others: int, partly: bool) -> ColumnMissing:
@@ -315,7 +327,7 @@ def _describe(header: Header, known: frozenset[str], delimiter: str | None) -> s
 
 
 def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool, taken: frozenset[str]) -> ColumnPlan:
-    cast = cast_for(column.type)
+    cast = _TO_LOOK_UP if mapping.lookup is not None else cast_for(column.type)
     if mapping.extract is not None:
         require_pattern(mapping.extract, column.name, group=True)
     kind = None
@@ -326,8 +338,9 @@ def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, r
     const = None if mapping.const is None else _constant(target, column, mapping, cast)
     steps = () if mapping.join is None else compile_steps(mapping.steps, f"{target.table}.{column.name}")
     members = None if mapping.members is None else Members(tuple(mapping.members), tuple(mapping.nulls), taken)
-    facts = {"join": mapping.join, "steps": steps, "provenance": mapping.provenance, "members": members}
-    return ColumnPlan(column.name, column.type.declared, cast, _inputs(mapping), required, kind, const, **facts)  # type: ignore[arg-type]
+    declared = "text" if mapping.lookup is not None else column.type.declared
+    facts: dict[str, Any] = {"join": mapping.join, "steps": steps, "provenance": mapping.provenance, "members": members}
+    return ColumnPlan(column.name, declared, cast, _inputs(mapping), required, kind, const, **facts)
 
 
 def _constant(target: Target, column: Column, mapping: ColumnMapping, cast: Cast) -> pl.Series:

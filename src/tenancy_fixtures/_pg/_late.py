@@ -16,7 +16,7 @@ from ..exceptions import RowsLost
 from . import _rejects
 from ._put_back import PutBack, unqualified_nothing
 from ._records import RecordNumbers
-from ._target import column, differing, equal, listed
+from ._target import column, equal, listed
 from ._write import Outcome, move_sequences
 from .sql import compose, identifier
 
@@ -165,7 +165,7 @@ class DirectWay:
             relation=target.name,
             key=listed(target.key),
             is_twice=equal(target.key, "s", "twice"),
-            conflict=differing(target.beside_key, "s", "t"),
+            conflict=target.contradicting,
         )
         positions = found["positions"] or []
         records = tuple(map(self._numbers, positions[: constants.MAX_LISTED_REJECTS]))

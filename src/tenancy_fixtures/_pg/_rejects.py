@@ -31,6 +31,7 @@ _MESSAGES = {
     "check": "the table's check constraint refuses it",
     "exclusion": "it collides with another row",
     "length": "longer than the column",
+    "lookup": "there is no row that it names",
     "partition": "there is no partition for it",
     "type": "not of the column's type",
 }

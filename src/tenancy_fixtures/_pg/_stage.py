@@ -13,8 +13,10 @@ from ..exceptions import RowsLost
 from . import _rejects
 from ._casts import cast_stage
 from ._distinct import DistinctKeys
+from ._lookups import resolve
 from ._partitions import make_partitions
-from ._target import column, differing, equal, listed, trusted
+from ._put_back import unqualified_nothing
+from ._target import column, equal, listed, trusted
 from ._write import Outcome, move_sequences
 from .sql import identifier
 
@@ -115,6 +117,8 @@ class StagedWay:
         :raises DataRejected: records that the table refuses.
         :raises RowsLost: rows counted at two ends of a step differ.
         """
+        unresolved = tuple([await resolve(self.target, self.relation, lookup) for lookup in self.target.lookups])
+        left_out = sum(item.left_out for item in unresolved)
         await cast_stage(self.target, self.relation)
         duplicates = _NO_DUPLICATES
         if self._keys is None or not self._keys.all_differ():
@@ -122,8 +126,9 @@ class StagedWay:
             duplicates = await self._drop_duplicates()
         await make_partitions(self.target, self._rows)
         counted = await self._compare()
-        if counted["staged"] + duplicates["count"] != sent:
-            raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {counted['staged'] + duplicates['count']} arrived in staging")
+        arrived = counted["staged"] + duplicates["count"] + left_out
+        if arrived != sent:
+            raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {arrived} arrived in staging")
         inserted, updated = counted["missing"], counted["different"]
         await self._write(inserted, updated, counted["staged"])
         if self._bare is not None:
@@ -135,6 +140,7 @@ class StagedWay:
             duplicates=duplicates["count"],
             conflicts=duplicates["conflicts"],
             duplicate_records=tuple(duplicates["records"] or ()),
+            unresolved=unresolved,
         )
 
     async def settle(self, peers: Sequence[Way], outcome: Outcome, /) -> None:
@@ -165,15 +171,31 @@ class StagedWay:
         target = self.target
         if not (await target.row("has_duplicates", relation=self.relation, key=listed(target.key)))["found"]:
             return _NO_DUPLICATES
-        return await target.row(
-            "drop_duplicates_staged",
-            relation=self.relation,
-            key=listed(target.key),
-            is_twice=equal(target.key, "s", "twice"),
-            conflict=differing(target.beside_key, "s", "t"),
-            record=column(target.record),
-            limit=sql.Literal(MAX_LISTED_REJECTS),
-        )
+        names: dict[str, sql.Composable] = {
+            "relation": self.relation,
+            "key": listed(target.key),
+            "is_twice": equal(target.key, "s", "twice"),
+            "conflict": target.contradicting,
+            "record": column(target.record),
+            "limit": sql.Literal(MAX_LISTED_REJECTS),
+        }
+        if not target.completing or not target.beside_key:
+            return await target.row("drop_duplicates_staged", **names)
+        return await target.row("fold_duplicates", **names, **self._folding())
+
+    def _folding(self) -> dict[str, sql.Composable]:
+        """Pieces of ``fold_duplicates``: the first of equal keys gets each value that it lacks from the first that has it."""
+        names = [item.name for item in self.target.beside_key]
+        place = sql.SQL("min(ctid) FILTER (WHERE {0} IS NOT NULL) AS {0}")
+        value = sql.SQL("{0} = COALESCE({1}, (SELECT {2} FROM {3} AS o WHERE o.ctid = {4}))")
+        lacking = sql.SQL("{} IS NULL AND {} IS NOT NULL")
+        return {
+            "places": sql.SQL(", ").join(place.format(column(name)) for name in names),
+            "values": sql.SQL(", ").join(
+                value.format(column(name), column(name, "s"), column(name, "o"), self.relation, column(name, "p")) for name in names
+            ),
+            "lacking": sql.SQL(" OR ").join(lacking.format(column(name, "s"), column(name, "p")) for name in names),
+        }
 
     async def _compare(self) -> dict[str, Any]:
         """Count the staged rows that the table lacks or has otherwise; where it has any rows, note which those are."""
@@ -204,19 +226,32 @@ class StagedWay:
 
     async def _send_statement(self, inserted: int, updated: int, staged: int) -> int:
         target = self.target
-        columns = listed(target.columns)
+        columns, values = listed(target.columns), await self._values()
         if inserted == staged:
-            return (await target.run("insert_all", table=target.name, columns=columns, stage=self.relation)).rowcount
+            return (await target.run("insert_all", table=target.name, columns=columns, values=values, stage=self.relation)).rowcount
         names: dict[str, sql.Composable] = {
             "table": target.name,
             "source": self._source(inserted + updated, staged),
             "columns": columns,
-            "values": listed(target.columns, "s"),
+            "values": values,
         }
         match = equal(target.key, "t", "s")
         if not target.changeable:
             return (await target.run("merge_missing", match=match, **names)).rowcount
         return (await target.run("merge", match=match, differs=target.outdated, assignments=target.assignments, **names)).rowcount
+
+    async def _values(self) -> sql.Composable:
+        """What a new row gets of the staged row ``s``; where null says nothing, and may not be stored, the column's default."""
+        target = self.target
+        if not target.completing:
+            return listed(target.columns, "s")
+        async with unqualified_nothing(target):
+            found = await target.rows("needed_defaults", {"table": target.regclass, "columns": list(target.columns)})
+        defaults = {item["column"]: trusted(item["expression"]) for item in found}
+        value = sql.SQL("COALESCE({}, {})")
+        return sql.SQL(", ").join(
+            value.format(column(name, "s"), defaults[name]) if name in defaults else column(name, "s") for name in target.columns
+        )
 
     def _source(self, changed: int, staged: int) -> sql.Composable:
         """The rows to merge: those that differ, fetched by their places, or all where fetching most of them would cost more."""

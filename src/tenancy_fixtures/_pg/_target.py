@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection, AsyncCursor
 
     from .._shapes import Column, ForeignKey, Table
+    from .._table_shapes import Lookup
 
 # Where a record number leads: the source's name and the record's number in it, from 1.
 Locate = Callable[[int], "tuple[str, int]"]
@@ -46,6 +47,7 @@ class Target:
     keys of the table when all rows of the load are there; the table need not have them. ``existing`` says what becomes of
     a row that is there: ``replace`` its values, ``complete`` it with those that are not null, ``fill`` its nulls, or ``keep`` it.
     ``partitions`` is the span of time, ``month``, for which partitions are made where the rows need them.
+    ``lookups`` are text columns whose values the server finds in other tables.
     """
 
     connection: AsyncConnection[Any] = field(repr=False)
@@ -60,6 +62,7 @@ class Target:
     references: tuple[ForeignKey, ...] = ()
     existing: str = "replace"
     partitions: str | None = None
+    lookups: tuple[Lookup, ...] = ()
 
     def __post_init__(self) -> None:
         problem = self._problem()
@@ -119,9 +122,23 @@ class Target:
         return tuple(column for column in self.written if column.name not in self.key)
 
     @property
+    def completing(self) -> bool:
+        """Whether a null says nothing: the row keeps its value, or gets it from a later record with its key, else the column's default."""
+        return self.existing in _PARTLY
+
+    @property
+    def contradicting(self) -> sql.Composable:
+        """True where the row ``s`` says otherwise than the row ``t``, which has its key and came before it."""
+        if not self.completing or not self.beside_key:
+            return differing(self.beside_key, "s", "t")
+        both = sql.SQL("({} IS NOT NULL AND {} IS NOT NULL AND {})")
+        parts = [both.format(column(item.name, "s"), column(item.name, "t"), differing([item], "s", "t")) for item in self.beside_key]
+        return sql.SQL("({})").format(sql.SQL(" OR ").join(parts))
+
+    @property
     def outdated(self) -> sql.Composable:
         """True where the row ``t`` of the table is to get something from the row ``s`` of the load."""
-        if self.existing not in _PARTLY or not self.changeable:
+        if not self.completing or not self.changeable:
             return differing(self.changeable, "t", "s")
         there = sql.SQL("{} IS NOT NULL AND " if self.existing == "complete" else "{} IS NOT NULL AND {} IS NULL AND ")
         parts = [there.format(*[column(item.name, of) for of in _PARTLY[self.existing]]) + differing([item], "t", "s") for item in self.changeable]

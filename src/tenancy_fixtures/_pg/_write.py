@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from .._shapes import ForeignKey
     from ._encode import EncodedFrame
+    from ._lookups import Unresolved
     from ._target import Target
 
 
@@ -30,6 +31,7 @@ class Outcome:
     duplicates: int = 0
     conflicts: int = 0
     duplicate_records: tuple[int, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
 
 
 class Way(Protocol):

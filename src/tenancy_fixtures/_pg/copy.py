@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
     from .._shapes import ForeignKey, Table
+    from .._table_shapes import Lookup
+    from ._lookups import Unresolved
     from ._records import Numbers
     from ._write import Outcome, Way
 
@@ -57,7 +59,13 @@ class WriteStats(Shape):
     duplicates: int = 0
     conflicts: int = 0
     duplicate_records: tuple[int, ...] = ()
+    unresolved: tuple[Unresolved, ...] = ()
     phases: tuple[Phase, ...] = ()
+
+    @property
+    def left_out(self) -> int:
+        """Rows that were sent and not written, since a value that they need was not found."""
+        return sum(item.left_out for item in self.unresolved)
 
 
 class TableWriter:
@@ -142,7 +150,10 @@ class TableWriter:
         start = time.perf_counter()
         await self.route.settle(peers, outcome)
         self._phases.append(Phase("references", time.perf_counter() - start, self._stream.sent))
-        facts = {name: getattr(outcome, name) for name in ("inserted", "updated", "unchanged", "duplicates", "conflicts", "duplicate_records")}
+        facts = {
+            name: getattr(outcome, name)
+            for name in ("inserted", "updated", "unchanged", "duplicates", "conflicts", "duplicate_records", "unresolved")
+        }
         return WriteStats(self._target.table.name, self.way, self._stream.sent, phases=tuple(self._phases), **facts)
 
 
@@ -162,6 +173,7 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     references: Sequence[ForeignKey] = (),
     existing: str = "replace",
     partitions: str | None = None,
+    lookups: Sequence[Lookup] = (),
 ) -> TableWriter:
     """Begin to write ``columns`` of a table; rows with the same ``key`` are the same row.
 
@@ -171,11 +183,11 @@ async def open_writer(  # noqa: PLR0913 - each is a choice of the caller's own
     transaction ends. ``dataset`` is what errors call the load; ``lasting=False`` says that all of it will be taken back.
     ``references`` are checked as if they were foreign keys of the table. ``existing`` is what becomes of rows that are there:
     ``replace``, ``complete`` (a null replaces nothing), ``fill`` (only nulls are replaced) or ``keep``. ``partitions`` is for
-    what span of time (``month``) a table that is partitioned by ranges of a time gets the partitions that its rows need.
+    what span of time (``month``) a table that is partitioned by ranges of a time gets the partitions that its rows need. ``lookups`` are text columns whose values are found in other tables.
 
     :raises PackInvalid: the columns, the key and the table do not go together.
     """
-    facts = (as_owner, locate, dataset, lasting, tuple(references), existing, partitions)
+    facts = (as_owner, locate, dataset, lasting, tuple(references), existing, partitions, tuple(lookups))
     target = Target(connection, table, tuple(columns), tuple(key), frozenset(text_columns), *facts)
     way = await cancelled_once(_choose(target, late_indexes=late_indexes))
     return TableWriter(way, batch_size)
@@ -218,7 +230,7 @@ async def _check_references(ways: Sequence[Way]) -> None:
 async def _choose(target: Target, *, late_indexes: bool) -> Way:
     direct = DirectWay(target)
     bare = late_indexes and await _may_go_direct(target) and await direct.open()
-    if bare and not target.text_columns:
+    if bare and not target.text_columns and not target.completing:
         return direct
     staged = StagedWay(target, direct if bare else None)
     await staged.open()

@@ -94,6 +94,25 @@ WHERE b.typtype <> 'd'
 -- name: type_stage
 ALTER TABLE {stage} {actions}
 
+-- name: look_up
+-- Each text becomes the value of the row that it names, or null where there is none.
+-- Rows are joined, not asked for one by one: the other table need have no index.
+WITH named AS (
+    SELECT DISTINCT ON (l.{by}::text) l.{by}::text AS by, l.{value}::text AS value
+    FROM {table} AS l
+    WHERE l.{by}::text IN (SELECT {column} FROM {stage})
+    ORDER BY l.{by}::text, l.{value}
+), found AS (
+    UPDATE {stage} AS s SET {column} = named.value
+    FROM {stage} AS o LEFT JOIN named ON named.by = o.{column}
+    WHERE o.ctid = s.ctid AND o.{column} IS NOT NULL
+    RETURNING s.{record} AS record, s.{column} IS NULL AS missing
+)
+SELECT count(*) AS count, (array_agg(record ORDER BY record))[1:{limit}] AS records FROM found WHERE missing
+
+-- name: leave_out
+DELETE FROM {stage} WHERE {column} IS NULL
+
 -- name: has_deterministic_key
 -- Whether texts of the key's columns are equal only if their bytes are.
 SELECT bool_and(coalesce(c.collisdeterministic, true)) AS deterministic
@@ -114,6 +133,28 @@ WITH twice AS (
     RETURNING s.{record} AS record, {conflict} AS conflict
 )
 SELECT count(*) AS count, count(*) FILTER (WHERE conflict) AS conflicts, (array_agg(record ORDER BY record))[1:{limit}] AS records FROM gone
+
+-- name: fold_duplicates
+-- The same where null says nothing: the first gets each value that it lacks from the first of the others that has it, and
+-- whatever two of them say otherwise is a conflict. One statement, since a changed row has another place.
+WITH twice AS (
+    SELECT {key}, min(ctid) AS first FROM {relation} GROUP BY {key} HAVING count(*) > 1
+), places AS (
+    SELECT min(ctid) AS {record}, {places} FROM {relation} GROUP BY {key} HAVING count(*) > 1
+), folded AS (
+    UPDATE {relation} AS s SET {values} FROM places AS p WHERE s.ctid = p.{record} AND ({lacking})
+), gone AS (
+    DELETE FROM {relation} AS s USING twice, {relation} AS t
+    WHERE {is_twice} AND s.ctid <> twice.first AND t.ctid = twice.first
+    RETURNING s.{record} AS record, {conflict} AS conflict
+)
+SELECT count(*) AS count, count(*) FILTER (WHERE conflict) AS conflicts, (array_agg(record ORDER BY record))[1:{limit}] AS records FROM gone
+
+-- name: needed_defaults
+-- Defaults of the columns that may not be null.
+SELECT a.attname::text AS column, pg_get_expr(d.adbin, d.adrelid) AS expression
+FROM pg_attribute AS a JOIN pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+WHERE a.attrelid = %(table)s::regclass AND a.attname = ANY (%(columns)s) AND a.attnotnull AND a.attgenerated = ''
 
 -- name: drop_duplicates_direct
 -- The same in the target itself. All statements of one query see the rows as they were before it, so a row's number counts the removed ones too.
@@ -144,7 +185,7 @@ SELECT
 FROM {changes}
 
 -- name: insert_all
-INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {columns} FROM {stage}
+INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s
 
 -- name: merge
 MERGE INTO {table} AS t USING {source} AS s ON {match}
