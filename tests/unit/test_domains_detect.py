@@ -103,6 +103,33 @@ def test_names_are_those_of_columns_too(what):
     assert (found.shape, found.why) == ("needs", ("each record has a, d",))
 
 
+def test_a_header_with_many_other_columns_is_found_below_a_title(what):
+    """That it is a header tell the columns that datasets read, beside the few that the kind is known by."""
+    columns = {"id": {"from": ["e"]}, "other": {"from": ["f", "g h"]}}
+    wide = shape("wide", {"needs": ["a", "d"]}, datasets=[{"name": "things", "targets": [{**TARGET, "columns": columns}]}])
+    others = [f"other {number}" for number in range(20)]
+    content = "\n".join(["Songs of the year" + "," * 23, "", ",".join(["a", "d", "e", "G_H", *others]), ",".join("1" * 24)])
+    assert what(content, wide, name="x.csv").shape == "wide"
+    assert not what(content.replace("e,G_H", "x,y"), wide, name="x.csv").known
+
+
+def test_what_stands_between_words_does_not_matter_in_a_table(what):
+    assert what("Track Name,SPOTIFY-ID\nx,1\n", shape("tracks", {"needs": ["track_name", "spotify_id"]}), name="x.csv").known
+    assert not what({"Track Name": 1}, shape("tracks", {"needs": ["track_name"]})).known
+
+
+def test_of_what_it_has_something_is_told_first(what):
+    shapes = [
+        shape("none", {"needs": ["x"]}),
+        shape("one", {"needs": ["x", ["a", "a_a"], "y"]}),
+        shape("two", {"needs": ["x", "a"], "values": {"d": "^[0-9]$"}}),
+        shape("either", [{"needs": ["x"]}, {"needs": ["a", ["p", "q", "r", "s", "t"]]}]),
+    ]
+    found = what({"a": 1, "d": 1}, *shapes)
+    assert found.nearest == ("two", "one", "either")
+    assert found.rejected["either"] == "it has no p or q or r or s or t"
+
+
 def test_a_table_of_typed_columns(tmp_path):
     feather.write_feather(pa.table({"a": [1], "b": [[{"c": 1}]], "d": ["x"]}), tmp_path / "x.feather")
     assert detect(tmp_path / "x.feather", [NEEDS]).shape == "needs"

@@ -256,7 +256,27 @@ def test_ragged_records_are_joined(source):
 def test_a_name_is_found_whatever_its_case_and_blanks(source):
     reader, rows, _ = read(source(" Title ,ARTIST,plays\n A ,b,1\n"))
     assert (reader.header, rows) == (HEADER, [(" A ", "b", "1")])
-    assert notes(reader) == [f"column {place} is read as {name}: only case or blanks differ" for place, name in ((1, "title"), (2, "artist"))]
+    assert notes(reader) == [
+        f"column {place} is read as {name}: only case, blanks or what stands between words differ" for place, name in ((1, "title"), (2, "artist"))
+    ]
+
+
+def test_a_name_is_found_whatever_stands_between_its_words(source):
+    reader = opened(
+        source("Track Name,track-artist,PLAYS__2023,Spotify URI\nA,b,1,c\n"), wanted=["track_name", "TrackArtist", "plays 2023", "spotify_uri"]
+    )
+    assert reader.header == ("track_name", "track-artist", "plays 2023", "spotify_uri")
+    # Ways to write one name are one name, and what is nearer counts first.
+    assert opened(source("A B\n1\n"), wanted=["a_b", "a b", "a-b"]).header == ("a b",)
+    assert opened(source("A-B\n1\n"), wanted=["a_b", "a b"]).header == ("a b",)
+    assert opened(source("A_B,a b\n1,2\n"), wanted=["a-b"]).header == ("A_B", "a b")
+    assert opened(source("a_b,A B\n1,2\n"), wanted=["a_b", "a b"]).header == ("a_b", "a b")
+
+
+def test_many_wanted_names_are_a_header_however_many_others_there_are(source):
+    others = ",".join(f"other {number}" for number in range(30))
+    reader = opened(source(f"Charts{',' * 33}\na,b,c,d,{others}\n" + ",".join("1" * 34) + "\n"), wanted=["a", "b", "c", "d", *"efghijklmn"])
+    assert notes(reader) == ["the header is line 2; what stands before it is left out"]
 
 
 def test_an_exact_name_counts_first(source):

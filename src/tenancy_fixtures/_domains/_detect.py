@@ -28,6 +28,7 @@ class Detection(Shape):
     """What a file is. ``shape``, ``domain`` and ``description`` are ``None`` where it is of no kind that is known.
 
     ``why`` says in words what it is known by, or what was seen instead; ``rejected`` has, for each shape that it is not, why.
+    ``nearest`` are, where it is of no kind, the shapes that it has something of, that of which it has most first.
     For several files at once ``parts`` has one for each, and the rest is said where they agree.
     """
 
@@ -37,6 +38,7 @@ class Detection(Shape):
     description: str | None = None
     why: tuple[str, ...] = ()
     rejected: Mapping[str, str] = field(default_factory=dict, repr=False)
+    nearest: tuple[str, ...] = ()
     parts: tuple[Detection, ...] = ()
 
     @property
@@ -47,13 +49,17 @@ class Detection(Shape):
 
 @dataclass(frozen=True)
 class _Match:
-    """How well a sample fits a shape: ``weight`` counts what was found, ``missing`` says what was not."""
+    """How well a sample fits a shape: ``weight`` counts what was found, ``missing`` says what was not.
+
+    ``found`` are the names that are there, whether it fits or not.
+    """
 
     shape: KnownShape
     why: tuple[str, ...] = ()
     missing: str | None = None
     weight: int = 0
     hinted: bool = False
+    found: int = 0
 
 
 def detect_source(source: FileSource, shapes: Sequence[KnownShape]) -> Detection:
@@ -64,12 +70,13 @@ def detect_source(source: FileSource, shapes: Sequence[KnownShape]) -> Detection
     :raises SourceMissing: it has gone, or may not be read.
     """
     wanted = {name for shape in shapes for name in shape.declared.columns}
-    sample = take_sample(source, wanted)
+    sample = take_sample(source, wanted, {name for shape in shapes for name in shape.columns})
     matches = [_match(shape, sample) for shape in shapes]
     fitting = sorted((match for match in matches if match.missing is None), key=lambda match: (-match.weight, not match.hinted, match.shape.name))
     rejected = {match.shape.name: match.missing for match in matches if match.missing is not None}
     if not fitting:
-        return Detection(source.name, why=(f"it is {sample.seen}",), rejected=rejected)
+        near = sorted((match for match in matches if match.found), key=lambda match: -match.found)
+        return Detection(source.name, why=(f"it is {sample.seen}",), rejected=rejected, nearest=tuple(match.shape.name for match in near))
     best, *others = fitting
     for other in others:
         rejected[other.shape.name] = "it fits too, and asks for less" if other.weight < best.weight else _tie(best)
@@ -89,9 +96,9 @@ def together(name: str, parts: Sequence[Detection]) -> Detection:
     return Detection(name, same.shape, domain, same.description, why, parts=tuple(parts))
 
 
-def _in_words(names: Sequence[str]) -> str:
+def _in_words(names: Sequence[str], *, listed: int = _LISTED) -> str:
     words = [f"{name[3:]} somewhere in it" if name.startswith("**.") else name for name in names]
-    return " or ".join(words if len(words) <= _LISTED else [*words[: _LISTED - 1], f"{len(words) - _LISTED + 1} more names"])
+    return " or ".join(words if len(words) <= listed else [*words[: listed - 1], f"{len(words) - listed + 1} more names"])
 
 
 def _tie(best: _Match) -> str:
@@ -99,9 +106,13 @@ def _tie(best: _Match) -> str:
 
 
 def _match(shape: KnownShape, sample: Sample) -> _Match:
-    """The best of what the shape may be known by; where none fits, the reason of the first."""
+    """The best of what the shape may be known by; where none fits, the reason of the one that comes nearest."""
     matches = [_match_one(shape, known, sample) for known in shape.declared.known_by]
-    return max((match for match in matches if match.missing is None), key=lambda match: (match.weight, match.hinted), default=matches[0])
+    return max(
+        (match for match in matches if match.missing is None),
+        key=lambda match: (match.weight, match.hinted),
+        default=max(matches, key=lambda match: match.found),
+    )
 
 
 def _match_one(shape: KnownShape, known: Recognise, sample: Sample) -> _Match:
@@ -109,12 +120,11 @@ def _match_one(shape: KnownShape, known: Recognise, sample: Sample) -> _Match:
     hinted = any(fnmatch(name.lower(), pattern.lower()) for pattern in known.files)
     if known.formats and sample.format not in known.formats:
         return _Match(shape, missing=f"it is {sample.format}, not {' or '.join(known.formats)}")
-    found, why = _needed(known, sample), []
-    if isinstance(found, str):
-        return _Match(shape, missing=found)
-    problem = _lacking(known, sample) or _values(known, sample) or _text(known, sample)
+    (found, absent), why = _needed(known, sample), []
+    unlike = _unlike(known, sample)
+    problem = absent or _lacking(known, sample) or next(iter(unlike), None) or _text(known, sample)
     if problem:
-        return _Match(shape, missing=problem)
+        return _Match(shape, missing=problem, found=len(found) + len(known.values) - len(unlike))
     if found:
         why.append(f"{'each' if sample.format not in ('json', 'ndjson') else 'a'} record has {', '.join(_in_words([name]) for name in found)}")
     why += [f"{_in_words(path.split('|'))} is like {pattern}" for path, pattern in known.values.items()]
@@ -124,16 +134,17 @@ def _match_one(shape: KnownShape, known: Recognise, sample: Sample) -> _Match:
     return _Match(shape, tuple(why), weight=len(known.needs) + len(known.values) + len(known.text) + len(known.lacks), hinted=hinted)
 
 
-def _needed(known: Recognise, sample: Sample) -> list[str] | str:
-    """The names that were found, one for each that is needed; or what is not there."""
-    found = []
+def _needed(known: Recognise, sample: Sample) -> tuple[list[str], str | None]:
+    """The names that were found, one for each that is needed; and the first thing that is not there, by all of its names."""
+    found, absent = [], []
     for item in known.needs:
         names = [item] if isinstance(item, str) else item
         there = next((name for name in names if sample.find(name) is not None), None)
         if there is None:
-            return f"it has no {_in_words(names)}"
-        found.append(there)
-    return found
+            absent.append(names)
+        else:
+            found.append(there)
+    return found, f"it has no {_in_words(absent[0], listed=len(absent[0]))}" if absent else None
 
 
 def _lacking(known: Recognise, sample: Sample) -> str | None:
@@ -141,12 +152,14 @@ def _lacking(known: Recognise, sample: Sample) -> str | None:
     return None if there is None else f"it has {_in_words([there])}"
 
 
-def _values(known: Recognise, sample: Sample) -> str | None:
+def _unlike(known: Recognise, sample: Sample) -> list[str]:
+    """For each name whose values are not as they should be, that they are not."""
+    problems = []
     for path, pattern in known.values.items():
-        values = [value for name in path.split("|") for value in sample.find(name) or ()]
-        if not any(re.search(pattern, value) for value in values):
-            return f"no {_in_words(path.split('|'))} is like {pattern}"
-    return None
+        names = path.split("|")
+        if not any(re.search(pattern, value) for name in names for value in sample.find(name) or ()):
+            problems.append(f"no {_in_words(names, listed=len(names))} is like {pattern}")
+    return problems
 
 
 def _text(known: Recognise, sample: Sample) -> str | None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from .._ingest import fold_words
 from .._ingest.readers import Field, detect, open_reader
 from .._pack_models import Source
 from ..constants import MAX_JSON_DEPTH
@@ -13,7 +14,7 @@ from ..exceptions import SourceError, SourceMissing
 from ._partial_json import first_documents
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from .._ingest import FileSource
 
@@ -39,7 +40,7 @@ class Sample:
 
     def find(self, name: str) -> list[str] | None:
         """The values under a name; ``None`` where it is not there. ``**.x`` is ``x`` at any depth."""
-        name = plain(name)
+        name = plain(name, self.format)
         if not name.startswith("**."):
             return self.values.get(name)
         last = name[3:]
@@ -56,13 +57,15 @@ class Sample:
         return f"{self.format} with {', '.join(names[:_LISTED])}{more}" if names else f"{self.format} without a name"
 
 
-def plain(name: str) -> str:
-    """A name as names are compared."""
-    return name.strip().casefold()
+def plain(name: str, kind: str) -> str:
+    """A name as names are compared in a source of the format ``kind``."""
+    return fold_words(name) if kind == "csv" else name.strip().casefold()
 
 
-def take_sample(source: FileSource, wanted: Iterable[str]) -> Sample:
-    """Look at the first part of a source. ``wanted`` are names of columns, which tell a header from a line before it.
+def take_sample(source: FileSource, wanted: Iterable[str], hints: Iterable[str] = ()) -> Sample:
+    """Look at the first part of a source.
+
+    ``wanted`` are the names of columns that it may be known by; they, and the ``hints``, tell a header from a line before it.
 
     :raises SourceMissing: it has gone, or may not be read.
     """
@@ -73,28 +76,29 @@ def take_sample(source: FileSource, wanted: Iterable[str]) -> Sample:
         values: dict[str, list[str]] = {}
         for document in documents:
             for path, value in _paths(document, "", 0):
-                kept = values.setdefault(plain(path), [])
+                kept = values.setdefault(plain(path, kind), [])
                 if value is not None and len(kept) < _VALUES:
                     kept.append(value)
         fault = None if documents else "no object of JSON begins there"
         return Sample(source.name, kind, len(documents), values, head, fault)
     try:
-        return _of_table(source, kind, frozenset(wanted), head)
+        fields = {**{name: Field("hint") for name in hints}, **{name: Field("exact") for name in wanted}}
+        return _of_table(source, kind, fields, head)
     except SourceMissing:
         raise
     except SourceError as error:
         return Sample(source.name, kind, 0, text=head, fault=error.message)
 
 
-def _of_table(source: FileSource, kind: str, wanted: frozenset[str], head: str) -> Sample:
+def _of_table(source: FileSource, kind: str, fields: Mapping[str, Field], head: str) -> Sample:
     declared = Source.model_validate({"path": "any", "format": kind, "ragged": "join"})
-    reader = open_reader(source, declared, {name: Field("exact") for name in wanted})
+    reader = open_reader(source, declared, fields)
     frame = next(reader.frames(SAMPLE_BYTES), None)
-    values: dict[str, list[str]] = {plain(name): [] for name in reader.header}
+    values: dict[str, list[str]] = {plain(name, kind): [] for name in reader.header}
     if frame is not None:
         for place, name in enumerate(reader.header):
             cells = frame.cells[str(place)].head(_VALUES).to_list() if str(place) in frame.cells.columns else []
-            values[plain(name)] += [_as_text(cell) for cell in cells if cell is not None]
+            values[plain(name, kind)] += [_as_text(cell) for cell in cells if cell is not None]
     return Sample(source.name, kind, 0 if frame is None else frame.cells.height, values, head)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from .._ingest import Hooks
@@ -49,6 +49,14 @@ class KnownShape:
         """The domain that it belongs to."""
         return self.declared.domain
 
+    @cached_property
+    def columns(self) -> frozenset[str]:
+        """The names that a table of the kind may have: it is known by them, or its datasets read them."""
+        from .._ingest.mapping import read_names
+
+        read = (read_names(dataset) for dataset in self.declared.datasets)
+        return frozenset(self.declared.columns).union(*read)
+
     def datasets(self) -> list[ShapeDataset]:
         """The datasets, each with the shape's name before its own: so it is called in reports and in the ledger."""
         return [dataset.model_copy(update={"name": f"{self.name}.{dataset.name}"}) for dataset in self.declared.datasets]
@@ -60,7 +68,7 @@ class KnownShape:
         rewrite = None if dataset.rewrite is None else partial(_rewritten, self.rewriters[dataset.rewrite], known)
         documents = None if dataset.documents is None else self.readers[dataset.documents]
         named = {f"{GIVEN}{name}": value for name, value in known.items()}
-        return Hooks(rewrite, documents, named, self.declared.columns, by_file=dataset.by_file, refuse_secrets=dataset.refuse_secrets)
+        return Hooks(rewrite, documents, named, self.declared.columns, self.columns, by_file=dataset.by_file, refuse_secrets=dataset.refuse_secrets)
 
 
 def _rewritten(rewrite: Rewrite, given: Mapping[str, str], document: Any, file: str) -> Iterable[Mapping[str, Any]]:

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 class CsvReader:
     """A source of CSV; see :class:`.readers.Reader`. What the dataset does not declare of its dialect is found in its first lines.
 
+    ``hints`` are names that are not wanted, and tell a header as the wanted ones do.
+
     :raises SourceEmpty: there is no header.
     :raises SourceMalformed: a name that is wanted is there twice, or the header is not CSV.
     :raises SourceMissing, SourceUndecodable: as :meth:`frames`.
@@ -39,10 +41,10 @@ class CsvReader:
 
     holds_records = True
 
-    def __init__(self, source: FileSource, declared: Source, wanted: frozenset[str]) -> None:
+    def __init__(self, source: FileSource, declared: Source, wanted: frozenset[str], hints: frozenset[str] = frozenset()) -> None:
         self._source = source
         self._encoding = Encoding(declared.encoding)
-        dialect, guessed = self._find_dialect(declared, wanted)
+        dialect, guessed = self._find_dialect(declared, wanted | hints)
         self._file = CsvFile(source, dialect, self._encoding)
         self._written = self._file.header()
         self.header, renamed = name_columns(source, self._written, wanted)

@@ -41,7 +41,7 @@ class DocumentReader:
         self._hooks = hooks
         self._having = [parse_path(name) for name in declared.having]
         self._lacking = [parse_path(name) for name in declared.lacking]
-        self._plain = None if hooks.documents else _plain_reader(source, declared, {} if hooks.rewrite else fields, hooks.columns, kind)
+        self._plain = None if hooks.documents else _plain_reader(source, declared, {} if hooks.rewrite else fields, hooks, kind)
         first = list(islice((record for record, _ in self._records(islice(self._documents(FRAME_BYTES), _FIRST))), _FIRST))
         self.holds_records = bool(first)
         self.header = header_of(first, fields)
@@ -120,8 +120,10 @@ _NOTHING = _Nothing()
 
 
 def _plain_reader(
-    source: FileSource, declared: Source, fields: Mapping[str, Field], columns: tuple[str, ...], kind: str
+    source: FileSource, declared: Source, fields: Mapping[str, Field], hooks: Hooks, kind: str
 ) -> JsonReader | NdjsonReader | TableDocuments:
     if kind == "json":
         return JsonReader(source, declared, fields)
-    return NdjsonReader(source, declared, fields) if kind == "ndjson" else TableDocuments(source, declared, (*columns, *fields))
+    if kind == "ndjson":
+        return NdjsonReader(source, declared, fields)
+    return TableDocuments(source, declared, (*hooks.columns, *fields), hooks.hints)

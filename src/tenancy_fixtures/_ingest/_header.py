@@ -1,7 +1,8 @@
-"""The names of a table's columns: as its header writes them, or as the mapping does where only case or blanks differ."""
+"""The names of a table's columns: as its header writes them, or as the mapping does where only case, blanks or what stands between words differ."""
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from ..exceptions import SourceMalformed
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
     from .readers import Header
     from .sources import FileSource
 
+_BETWEEN_WORDS = re.compile(r"[\s_-]+")
 _BLANKS = " \t\r\n\v\f\xa0\u200b\ufeff"
 
 
@@ -20,10 +22,15 @@ def fold(name: str) -> str:
     return name.strip(_BLANKS).casefold()
 
 
+def fold_words(name: str) -> str:
+    """A name as :func:`fold` has it, whatever stands between its words: ``Track Name`` is ``track_name``."""
+    return _BETWEEN_WORDS.sub("_", fold(name))
+
+
 def count_wanted(cells: Iterable[str], wanted: Collection[str]) -> int:
-    """How many of the wanted names are among these cells, whatever their case and blanks."""
-    there = {fold(cell) for cell in cells}
-    return sum(name in there for name in {fold(name) for name in wanted})
+    """How many of the wanted names are among these cells, whatever their case and blanks, and what stands between their words."""
+    there = {fold_words(cell) for cell in cells}
+    return sum(name in there for name in {fold_words(name) for name in wanted})
 
 
 def name_columns(source: FileSource, cells: Sequence[str], wanted: Collection[str]) -> tuple[Header, tuple[str, ...]]:
@@ -39,17 +46,26 @@ def name_columns(source: FileSource, cells: Sequence[str], wanted: Collection[st
     named = [alike.get(place, cell) for place, cell in enumerate(cells)]
     names = tuple(name if name.strip(_BLANKS) or name in wanted else f"(column {place})" for place, name in enumerate(named, start=1))
     _refuse_twice(source, names, wanted)
-    return names, tuple(f"column {place + 1} is read as {name}: only case or blanks differ" for place, name in alike.items())
+    return names, tuple(
+        f"column {place + 1} is read as {name}: only case, blanks or what stands between words differ" for place, name in alike.items()
+    )
 
 
 def _alike(cells: Sequence[str], wanted: Collection[str]) -> dict[int, str]:
     """By place, the wanted name of a column that no column is called exactly, where just one is called nearly so."""
-    lacking = [name for name in wanted if name not in cells]
-    found = {}
+    lacking = sorted(name for name in wanted if name not in cells)
+    found: dict[int, str] = {}
     for name in lacking:
         places = [place for place, cell in enumerate(cells) if cell not in wanted and fold(cell) == fold(name)]
         if len(places) == 1 and sum(fold(other) == fold(name) for other in lacking) == 1:
             found[places[0]] = name
+    # Names that only differ in what stands between their words are ways to write one name: the first will do for all of them.
+    known = {fold_words(name) for name in wanted if name in cells} | {fold_words(name) for name in found.values()}
+    for name in lacking:
+        places = [place for place, cell in enumerate(cells) if cell not in wanted and place not in found and fold_words(cell) == fold_words(name)]
+        if fold_words(name) not in known and len(places) == 1 and fold(cells[places[0]]) != fold(name):
+            found[places[0]] = name
+            known.add(fold_words(name))
     return dict(sorted(found.items()))
 
 

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 SAMPLE_BYTES = 64 * 1024
 _RECORDS = 200
 _HEADER_LINES = 50
+# So many wanted names in one line are no coincidence, however many other columns there are.
+_ENOUGH = 4
 
 # The usual first: of what fits equally well, the first is taken.
 _DELIMITERS = (DELIMITER, ";", "\t", "|", "\x1f", "^", ":", "~")
@@ -108,7 +110,7 @@ def _find_header(lines: Sequence[str], dialect: Dialect, wanted: Collection[str]
 def _is_header(cells: Sequence[str], wanted: Collection[str]) -> bool:
     """Whether a line further down is a header for sure: what stands before it is left out, and must not be records."""
     matched = count_wanted(cells, wanted)
-    return matched * 2 >= min(len(wanted), len(cells)) and (matched > 1 or len(wanted) == 1)
+    return matched >= _ENOUGH or (matched * 2 >= min(len(wanted), len(cells)) and (matched > 1 or len(wanted) == 1))
 
 
 def _may_begin(line: str, dialect: Dialect) -> bool:

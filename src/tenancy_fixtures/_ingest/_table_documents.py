@@ -11,20 +11,21 @@ from ._paths import plain_name
 from .readers import Field, open_reader
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from .._pack_models import Source
     from .sources import FileSource
 
 
 class TableDocuments:
-    """A source of any format that has columns, all of which are wanted; ``known`` are those that it may have.
+    """A source of any format that has columns, all of which are wanted; ``known`` are those that it may have, as are ``hints``.
 
     :raises SourceMalformed: two columns have one name.
     """
 
-    def __init__(self, source: FileSource, declared: Source, known: Sequence[str]) -> None:
-        header = open_reader(source, declared, {name: Field("exact") for name in known}).header
+    def __init__(self, source: FileSource, declared: Source, known: Sequence[str], hints: Iterable[str] = ()) -> None:
+        fields = {**{name: Field("hint") for name in hints}, **{name: Field("exact") for name in known}}
+        header = open_reader(source, declared, fields).header
         self._reader = open_reader(source, declared, {name: Field("exact") for name in header})
         self._names = [plain_name(name) or name for name in self._reader.header]
 

@@ -24,8 +24,8 @@ class Field:
     """What the mapping does with a name under which it would find a column.
 
     ``kind`` (integer, real, number, boolean, text; exact where each character counts) is what its values should be; of a ``pattern``
-    all columns are wanted whose names match it. ``has_default`` says that a source without the
-    column leaves its values to the table.
+    all columns are wanted whose names match it; a ``hint`` is not wanted, and only tells a header from a line before it.
+    ``has_default`` says that a source without the column leaves its values to the table.
     """
 
     kind: str = "text"
@@ -104,13 +104,15 @@ class Hooks:
     ``rewrite`` makes any number of records of each document, or row; it gets the place of its file besides. ``documents`` reads
     documents from the bytes of a source that is no JSON. ``given`` are values that every record has beside its own, by the name
     that a mapping calls them. ``by_file`` says that the place of the file is among what its records are made of. ``refuse_secrets`` makes
-    documents with a secret in them bad records. ``columns`` are some that a table may have: its header is known by them.
+    documents with a secret in them bad records. ``columns`` are some that a table may have, and ``hints`` more of them: its
+    header is known by them.
     """
 
     rewrite: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
     documents: Callable[[BinaryIO], Iterable[Any]] | None = None
     given: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()
+    hints: frozenset[str] = frozenset()
     by_file: bool = False
     refuse_secrets: bool = False
 
@@ -127,7 +129,8 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
     """
     kind = declared.format if declared.format != "auto" else detect(source)
     patterns = [name for name, field in fields.items() if field.kind == "pattern"]
-    fields = {name: field for name, field in fields.items() if field.kind != "pattern"}
+    hints = frozenset(name for name, field in fields.items() if field.kind == "hint").union(hooks.hints if hooks else ())
+    fields = {name: field for name, field in fields.items() if field.kind not in ("pattern", "hint")}
     if hooks and hooks.reads_documents:
         from ._documents import DocumentReader
 
@@ -146,7 +149,7 @@ def open_reader(source: FileSource, declared: Source, fields: Mapping[str, Field
         return NdjsonReader(source, declared, fields)
     from ._csv import CsvReader
 
-    return CsvReader(source, declared, frozenset(fields))
+    return CsvReader(source, declared, frozenset(fields), hints)
 
 
 _SUFFIXES = {

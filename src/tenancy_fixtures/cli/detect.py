@@ -12,6 +12,8 @@ from ._work import AsJson, PackOption, settings_for
 if TYPE_CHECKING:
     from .._domains import Detection
 
+_NEAREST = 5  # kinds that a file is not, and has something of, that are shown unasked
+
 
 def detect(
     context: typer.Context,
@@ -52,5 +54,8 @@ def _show(found: "Detection", *, why: bool) -> None:
     _output.say(f"{found.source}: {what}")
     for reason in found.why:
         _output.say(f"  {reason}")
-    for name, reason in found.rejected.items() if why or not found.known else ():
-        _output.say(f"  not {name}: {reason}")
+    shown = found.rejected if why else found.nearest[:_NEAREST]
+    for name in shown:
+        _output.say(f"  not {name}: {found.rejected[name]}")
+    if not found.known and len(found.rejected) > len(shown):
+        _output.say(f"  and of none of {len(found.rejected) - len(shown)} {'other ' if shown else ''}kinds; --why says for each why not")

@@ -198,7 +198,10 @@ def test_files_say_what_they_are(tenancy, look, tmp_path):
     shown = tenancy("detect", tmp_path, "--json")
     assert (shown.code, [line["shape"] for line in shown.lines]) == (1, ["spotify-streaming-history-by-name", None])
     told = tenancy("detect", tmp_path / "two.json")
-    assert told.out.startswith("two.json: of no kind that is known\n  it is json with strange\n  not ")
+    assert told.out.startswith("two.json: of no kind that is known\n  it is json with strange\n  and of none of ")
+    assert "\n  not spotify-web-api: " in tenancy("detect", "--why", tmp_path / "two.json").out
+    (tmp_path / "near.csv").write_text("Track Name,Singer\nA,B\n", encoding="utf-8")
+    assert "\n  not spotify-tracks: it has no artist or artist_name or " in tenancy("detect", tmp_path / "near.csv").out
     assert "SECRET" not in told.out + shown.out
     assert (tenancy("detect", tmp_path / "one.json").code, tenancy("detect", tmp_path / "none.json").code) == (0, 6)
 
