@@ -106,7 +106,7 @@ def template_database(admin_url: str) -> Iterator[str]:
 async def _prepare(url: str) -> None:
     async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
         await initialise(connection, ROLES, create_roles=True)
-        await set_login(connection, SERVICE, PASSWORD, ("migrator", "loader", "auditor"), ROLES)
+        await set_login(connection, SERVICE, PASSWORD, ("migrator", "loader", "app", "auditor"), ROLES)
         await set_login(connection, APP, PASSWORD, ("app",), ROLES)
 
 

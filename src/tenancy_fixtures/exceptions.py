@@ -15,7 +15,10 @@
     │   ├── InvalidTenantId             the name cannot be a tenant's
     │   ├── TenantExists                the name is taken
     │   ├── TenantNotFound              nobody has the name
-    │   └── TenantInUse                 what is not the tenant's stands on its schema
+    │   ├── TenantInUse                 what is not the tenant's stands on its schema
+    │   ├── TenantSuspended             the tenant may not be used now
+    │   ├── NoTenant                    nobody said whose a transaction is
+    │   └── WrongTenant                 a transaction of one tenant, used in the context of another
     ├── PackError
     │   ├── PackInvalid                 a template is missing, is not JSON or breaks its schema
     │   ├── ScriptFailed                PostgreSQL refused a schema script
@@ -131,6 +134,18 @@ class TenantNotFound(TenantError, Terminal):
 
 class TenantInUse(TenantError, Terminal):
     """Objects outside the tenant's schema stand on it, and would go with it; ``objects`` names them all."""
+
+
+class TenantSuspended(TenantError, Terminal):
+    """The tenant exists, and may not be used now."""
+
+
+class NoTenant(TenantError, Terminal):
+    """A transaction of an engine that is bound to the tenants begins, and nobody said whose it is."""
+
+
+class WrongTenant(TenantError, Terminal):
+    """A transaction of one tenant is used in the context of another."""
 
 
 class PackError(TenancyError, Terminal):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,8 +22,10 @@ from .utils import TenantUtils, ValidationUtils
 from .validators import DataIntegrityValidator, FixtureValidator, made_for
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import AsyncIterator, Iterable, Mapping
     from types import TracebackType
+
+    from sqlalchemy.ext.asyncio import AsyncSession
 
     from ._generate import GenerationReport
     from ._shapes import RunReport, Tenant, ValidationReport
@@ -279,6 +282,21 @@ class FixtureManager:
         async with runtime.database.transaction(tenant=tenant_id, role="loader") as transaction:
             row = await transaction.one("registry.current_config", uid=tenant.uid)
         return dict(row["value"]) if row else {}
+
+    @asynccontextmanager
+    async def session(self, tenant_id: str, **options: Any) -> AsyncIterator[AsyncSession]:
+        """A session of SQLAlchemy that is the tenant's, with the rights of the application's role; closed, and not committed, at the end.
+
+        ``options`` are those of ``AsyncSession``. For the engine of your own application: :class:`.integrations.sqlalchemy.TenantSessions`.
+
+        :raises TenantNotFound: nobody has the name; when the first transaction begins.
+        :raises TenantSuspended: it may not be used now; likewise.
+        """
+        from ._sessions import sessions_of
+
+        sessions = sessions_of((await self._runtime()).engine, self.settings)
+        async with sessions.async_session(tenant_id, **options) as session:
+            yield session
 
     async def _runtime(self) -> Runtime:
         return self._own or await Runtime.current(self.settings)

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from ._pg import embedded
 from ._pg.bootstrap import SERVICE_LOGIN, make_ready
+from ._pg.context import open_engine
 from ._pg.database import Database
 from .audit import AuditLog, Auditor, NullAuditLog
 from .journal import Journal
@@ -20,6 +21,8 @@ from .settings import Settings
 
 if TYPE_CHECKING:
     from collections.abc import MutableMapping
+
+    from sqlalchemy.ext.asyncio import AsyncEngine
 
 # Runtimes that are open, by the loop that they belong to: connections cannot be shared between loops.
 _open: MutableMapping[asyncio.AbstractEventLoop, dict[Settings, Runtime]] = weakref.WeakKeyDictionary()
@@ -41,6 +44,14 @@ class Runtime:
         # Never more operations at once than this, however many tasks ask.
         self.slots = asyncio.Semaphore(settings.max_concurrency)
         self._server = server
+        self._engine: AsyncEngine | None = None
+
+    @property
+    def engine(self) -> AsyncEngine:
+        """An engine of SQLAlchemy on the same database, made when it is first asked for."""
+        if self._engine is None:
+            self._engine = open_engine(self.database.url, self.settings)
+        return self._engine
 
     @classmethod
     async def open(cls, settings: Settings | None = None) -> Runtime:
@@ -87,6 +98,8 @@ class Runtime:
         runtimes = _open.get(asyncio.get_running_loop(), {})
         if runtimes.get(self.settings) is self:
             del runtimes[self.settings]
+        if self._engine is not None:
+            await self._engine.dispose()
         await self.database.close()
         if self._server is not None:
             self._server.release()

@@ -34,7 +34,7 @@ async def make_ready(superuser_url: str, password: str) -> str:
         await _create_database(connection)
     async with await connect(with_parts(superuser_url, database=DATABASE)) as connection:
         await initialise(connection, Roles.prefixed(), create_roles=True)
-        await set_login(connection, SERVICE_LOGIN, password, ("migrator", "loader", "auditor"))
+        await set_login(connection, SERVICE_LOGIN, password, ("migrator", "loader", "app", "auditor"))
     return with_parts(superuser_url, database=DATABASE, user=SERVICE_LOGIN, password=password)
 
 

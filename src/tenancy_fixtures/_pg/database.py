@@ -137,7 +137,7 @@ class Database:
                 "prepare_threshold": None if settings.pooler else 5,
             },
         )
-        self._url = url
+        self.url = url
 
     async def open(self) -> None:
         """Connect, and see that the control plane is there and that the login is a safe one.
@@ -146,7 +146,7 @@ class Database:
         :raises NotInitialised: there is no control plane.
         :raises UnsafeRole: the login is a superuser, in production mode.
         """
-        connection = await connect(self._url)
+        connection = await connect(self.url)
         async with connection:
             installation = await read_installation(connection)
             if installation is None:

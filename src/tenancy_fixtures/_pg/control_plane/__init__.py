@@ -162,7 +162,7 @@ def init_statements(roles: Roles, database: str, version: int | None, *, create_
         parts = {"database": identifier(database), "migrator": identifier(roles.migrator), "loader": identifier(roles.loader)}
         statements.append(compose("control_plane.grant_database", **parts))
     for login in logins:
-        statements += login_statements(roles, login, ("migrator", "loader"))
+        statements += login_statements(roles, login, ("migrator", "loader", "app"))
     return statements
 
 

@@ -1,0 +1,27 @@
+-- The first statements of an application's transactions, through whatever driver it uses. All of it is local to the
+-- transaction: the connection's next user, behind a pooler too, finds nothing of it.
+
+-- name: begin
+-- Nothing but PostgreSQL's own is found until the tenant is; of another tenant's settings nothing is left.
+SELECT
+    pg_catalog.set_config('role', coalesce(%(role)s, 'none'), true),
+    pg_catalog.set_config('tenancy.tenant_id', %(tenant)s, true),
+    pg_catalog.set_config('tenancy.tenant_uid', '', true),
+    pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true)
+
+-- name: enter
+-- The tenant is the one that the statement before has set: where that did not last (AUTOCOMMIT), nobody is entered.
+SELECT
+    t.uid::text AS uid,
+    t.namespace::text AS namespace,
+    t.state,
+    t.isolation,
+    CASE WHEN t.state = 'active' THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
+    -- Temporary tables come last: of whoever used the session before, none may stand in the place of the tenant's own.
+    CASE WHEN t.state = 'active' THEN pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',
+        pg_catalog.quote_ident(t.namespace::text), nullif(%(shared)s, ''), 'pg_temp'), true) END AS path
+FROM tenancy.tenants AS t
+WHERE t.tenant_id = pg_catalog.current_setting('tenancy.tenant_id', true)
+
+-- name: whose
+SELECT pg_catalog.current_setting('tenancy.tenant_id', true) AS tenant, pg_catalog.current_setting('role') AS role
