@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._ahead import OneAhead, beside
-from ._declared import declared_lookups, declared_references, unresolved_notes
+from ._declared import declared_lookups, declared_references, notes_of_rows
 from ._ingest import content_digest, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
@@ -268,7 +268,8 @@ class DatasetLoad:
     def _facts(self, stream: FrameStream) -> dict[str, Any]:
         tally = self.tally
         facts = {"read": tally.read, "rejects": tally.rejected, "listed_rejects": tally.listed}
-        notes = (*stream.notes, *(note for item in self.stats for note in unresolved_notes(item)))
+        own = self.dataset.own.table
+        notes = (*stream.notes, *(note for item in self.stats for note in notes_of_rows(item, own=item.table == own)))
         return {**facts, "ignored_columns": stream.ignored_columns, "notes": notes}
 
     @contextmanager

@@ -66,9 +66,17 @@ def relied_on(dataset: Dataset, target: Target, tables: Mapping[str, Table]) -> 
     return [*declared_references(dataset, target, tables), *looked_up]
 
 
-def unresolved_notes(stats: WriteStats) -> list[str]:
-    """What was not found in other tables, in words."""
+def notes_of_rows(stats: WriteStats, *, own: bool) -> list[str]:
+    """What the caller should know of rows that were written, or were not: contradictions, and what was not found in other tables.
+
+    ``own`` says that the table is the dataset's own, and not one whose rows come along.
+    """
     notes = []
+    if own and stats.conflicts:
+        rows = f"{stats.conflicts} duplicate{'' if stats.conflicts == 1 else 's'} of {stats.table}"
+        notes.append(
+            f"{rows} say{'s' if stats.conflicts == 1 else ''} otherwise than the record with the same key that came first, and that one is stored"
+        )
     for item in stats.unresolved:
         if item.count:
             rows = f"{item.count} row{'' if item.count == 1 else 's'} of {stats.table}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AsyncExitStack, suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ._pg.copy import finish_all
@@ -112,7 +113,10 @@ async def _finish(context: FixtureContext, loads: Sequence[DatasetLoad]) -> None
 def _refuse_bad(context: FixtureContext, loads: Sequence[DatasetLoad], refusals: Sequence[DataRejected]) -> None:
     """The rows are there; those of a dataset with too many bad records must not stay. A dry run tells how many there are."""
     bad = [load for load in loads if not load.budget.allows(load.tally.rejected, load.tally.read)]
-    if bad and not context.dry_run:
+    if context.dry_run:
+        for load in bad:
+            load.report = replace(load.report, refused=True)
+    elif bad:
         raise _together([load.rejection(refusals) for load in bad])
 
 

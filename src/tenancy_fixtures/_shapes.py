@@ -137,7 +137,8 @@ class DatasetReport(Shape):
     from the first. ``tables`` tells what was written, derived tables included. ``skipped`` is true where the ledger
     knows the content already: then ``read`` and the rest are those of the load that stored it and nothing is written.
     ``notes`` say what was guessed of the sources. ``unresolved`` counts values that were to be looked up and were not found;
-    ``left_out`` the records that have no row for their sake.
+    ``left_out`` the records that have no row for their sake. ``refused`` says, of a dry run, that the load itself would fail: more
+    records are bad than the dataset allows.
     """
 
     dataset: str
@@ -155,6 +156,7 @@ class DatasetReport(Shape):
     listed_rejects: tuple[Reject, ...] = ()
     unresolved: int = 0
     left_out: int = 0
+    refused: bool = False
 
     @property
     def lost(self) -> int:

@@ -76,6 +76,40 @@ def counts(state: State) -> dict[str, int]:
     return {name: state.value(f"SELECT count(*) FROM t_acme.{name}") for name in COUNTS}
 
 
+async def test_what_is_at_fault_in_a_list_takes_nothing_else_with_it(acme: FixtureManager, state: State, tmp_path: Path):
+    spaces = [{"slug": f"w{number}", "name": f"W{number}", "owner": "ann"} for number in range(3)]
+    steps = [{"kind": "select"}, None, {"kind": "publish"}]
+    export = {
+        "workspaces": [spaces[0], None, spaces[1], 5, spaces[2]],
+        "workflows": [{"workspace": "w0", "name": "f", "steps": steps}],
+        "members": [],
+    }
+    (tmp_path / "export.json").write_text(json.dumps(export))
+    report = await acme.apply(CollaborationLoader(tmp_path / "export.json", on_error="reject"), tenant_id="acme", operation="load")
+    found = {item.dataset.partition(".")[2]: (item.read, item.stored, item.rejects) for item in report.datasets if item.rejects}
+    assert found == {"workspaces": (5, 3, 2), "workflow-steps": (3, 2, 1)}
+    assert {reject.rule for item in report.datasets for reject in item.listed_rejects} == {"document"}
+
+
+async def test_other_ways_to_write_names(acme: FixtureManager, state: State, tmp_path: Path):
+    """Names in camel case, and an object where a name should be, which is a reject."""
+    spaces = [
+        {"slug": "w1", "name": "W", "ownerId": "ann", "createdAt": "2024-01-02T03:04:05Z"},
+        {"slug": "w2", "name": "W", "ownerId": {"login": "x"}},
+    ]
+    (tmp_path / "spaces.json").write_text(json.dumps(spaces))
+    (tmp_path / "spaces.csv").write_text("slug,name,ownerId,createdAt\nw3,W,ann,2024-01-02 03:04:05 UTC\n")
+    for name in ("spaces.json", "spaces.csv"):
+        await acme.apply(CollaborationLoader(tmp_path / name, on_error="reject"), tenant_id="acme", operation="load")
+    rows = state.rows(
+        "SELECT slug, w.created_at::text AS at, handle FROM t_acme.workspaces AS w JOIN t_acme.users ON user_id = owner_id ORDER BY slug"
+    )
+    assert [(row["slug"], row["at"][:19], row["handle"]) for row in rows] == [
+        ("w1", "2024-01-02 03:04:05", "ann"),
+        ("w3", "2024-01-02 03:04:05", "ann"),
+    ]
+
+
 async def test_an_export_and_tables_of_it_meet_in_the_same_rows(acme: FixtureManager, state: State, tmp_path: Path):
     path = write(tmp_path / "export.json", EXPORT)
     assert CollaborationLoader.detect(path).shape == "collaboration-export"

@@ -266,6 +266,37 @@ async def test_a_document_of_another_structure_is_a_reject(acme: FixtureManager,
     assert (rejects, of(report, "tracks").stored) == ([("document", 1), ("record", 3)], 1)
 
 
+async def test_what_is_at_fault_takes_nothing_else_with_it(acme: FixtureManager, state: State, tmp_path: Path):
+    """A null in a list, and a track without a name, are one bad record each."""
+    songs = [
+        {"pos": place, "track_uri": f"spotify:track:{IDS[place]}", "track_name": f"T{place}", "artist_name": "A", "album_name": "B"}
+        for place in range(3)
+    ]
+    of_slice = {"name": "one", "pid": 1, "collaborative": "false", "num_tracks": 3, "tracks": [songs[0], None, songs[1], 5, songs[2]]}
+    (tmp_path / "slice.json").write_text(json.dumps({"info": {}, "playlists": [of_slice]}))
+    report = await load(acme, tmp_path / "slice.json", on_error="reject")
+    assert (of(report, "tracks").read, of(report, "tracks").stored, of(report, "tracks").rejects) == (5, 3, 2)
+    entries = [None, {"track": {"trackName": "X", "artistName": "Y", "trackUri": f"spotify:track:{IDS[5]}"}, "addedDate": "2024-01-01"}]
+    (tmp_path / "Playlist1.json").write_text(json.dumps({"playlists": [{"name": "mine", "lastModifiedDate": "2024-01-01", "items": entries}]}))
+    report = await load(acme, tmp_path / "Playlist1.json", on_error="reject")
+    assert [(item.dataset.partition(".")[2], item.read, item.stored, item.rejects) for item in report.datasets if item.rejects] == [
+        ("tracks", 2, 1, 1)
+    ]
+    nameless = {**track(7), "name": None}
+    write(tmp_path / "api.json", track(6), nameless, {key: track(8)[key] for key in ("id", "name", "artists")})
+    report = await load(acme, tmp_path / "api.json", on_error="reject")
+    assert (of(report, "tracks").read, of(report, "tracks").stored, of(report, "tracks").rejects) == (3, 2, 1)
+
+
+@pytest.mark.parametrize("offset", ["1e400", "-1e400"])
+async def test_an_offset_out_of_all_bounds(offset: str, acme: FixtureManager, tmp_path: Path):
+    odd = playlist(track(1))
+    odd["tracks"]["offset"] = offset
+    write(tmp_path / "api.json", odd)
+    report = await load(acme, tmp_path / "api.json", on_error="reject")
+    assert {reject.rule for item in report.datasets for reject in item.listed_rejects} == {"document"}
+
+
 # --- history ----------------------------------------------------------------------------------------------------------
 
 

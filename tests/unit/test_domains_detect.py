@@ -130,6 +130,15 @@ def test_of_what_it_has_something_is_told_first(what):
     assert found.rejected["either"] == "it has no p or q or r or s or t"
 
 
+@pytest.mark.parametrize("name", ["x.csv", "x.json"])
+def test_what_may_be_a_value_is_not_shown_as_a_name(what, name):
+    text = "Alice Martin,alice@example.org,4111111111111111\nBob,bob@example.org,42\n"
+    found = what(text if name == "x.csv" else {"alice@example.org": 1, "4111111111111111": 2, "other": 3}, NEEDS, name=name)
+    assert found.why == (
+        ("it is csv with 3 columns, no name of which is known: it may have no header",) if name == "x.csv" else ("it is json with other and 1 more",)
+    )
+
+
 def test_a_table_of_typed_columns(tmp_path):
     feather.write_feather(pa.table({"a": [1], "b": [[{"c": 1}]], "d": ["x"]}), tmp_path / "x.feather")
     assert detect(tmp_path / "x.feather", [NEEDS]).shape == "needs"

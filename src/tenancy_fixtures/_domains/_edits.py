@@ -5,9 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .._ingest.uuids import uuid_of
+from ._each import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from .._ingest.readers import Made
 
 _NUMBER = ("number", "sequence", "seq", "version")
 _OPERATIONS = {
@@ -17,11 +20,12 @@ _OPERATIONS = {
 }
 
 
-def edits(document: Any, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - every rewriter gets what is given
+def edits(document: Any, given: Mapping[str, str]) -> Iterator[Made]:  # noqa: ARG001 - every rewriter gets what is given
     """The edits of a stream, or one edit that stands alone. A stream without a name is its workspace's."""
     shared = {name: document.get(name) for name in ("stream", "workspace", "author")}
-    for edit in document.get("edits", [document]):
-        yield _edit({**shared, **{name: value for name, value in edit.items() if value is not None}})
+    yield from each(
+        document.get("edits", [document]), lambda _, edit: _edit({**shared, **{name: value for name, value in edit.items() if value is not None}})
+    )
 
 
 def _edit(edit: Mapping[str, Any]) -> dict[str, Any]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from .._ingest import fold_words
+from .._ingest import count_wanted, fold_words
 from .._ingest.readers import Field, detect, open_reader
 from .._pack_models import Source
 from ..constants import MAX_JSON_DEPTH
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 SAMPLE_BYTES = 1 << 18
 _DOCUMENTS, _ELEMENTS, _VALUES = 200, 50, 50  # looked at; of each array; kept of each name
 _LISTED = 12  # names that a message lists
+# Names that are rather somebody's values, as in an object that has one member for each person.
+_PERSONAL = re.compile(r"@|[0-9]{6}")
 _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
 
@@ -28,7 +31,7 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 class Sample:
     """``values`` has some values, as texts, under each name: a column, or a path in the documents. ``text`` is the first part of the file.
 
-    ``fault`` says why there are no names.
+    ``fault`` says why there are no names; ``headless``, that none of a table's names is one that anybody knows.
     """
 
     source: str
@@ -37,6 +40,7 @@ class Sample:
     values: dict[str, list[str]] = field(repr=False, default_factory=dict)
     text: str = field(repr=False, default="")
     fault: str | None = None
+    headless: bool = False
 
     def find(self, name: str) -> list[str] | None:
         """The values under a name; ``None`` where it is not there. ``**.x`` is ``x`` at any depth."""
@@ -53,8 +57,12 @@ class Sample:
         if self.fault is not None:
             return f"{self.format}: {self.fault}"
         names = [name for name in self.values if "." not in name] or list(self.values)
-        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
-        return f"{self.format} with {', '.join(names[:_LISTED])}{more}" if names else f"{self.format} without a name"
+        if self.headless:
+            # What is taken for names may be a record's values.
+            return f"{self.format} with {len(self.values)} column{'' if len(self.values) == 1 else 's'}, no name of which is known: it may have no header"
+        shown = [name for name in names if not _PERSONAL.search(name)][:_LISTED]
+        more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
+        return f"{self.format} with {', '.join(shown)}{more}" if names else f"{self.format} without a name"
 
 
 def plain(name: str, kind: str) -> str:
@@ -99,7 +107,8 @@ def _of_table(source: FileSource, kind: str, fields: Mapping[str, Field], head: 
         for place, name in enumerate(reader.header):
             cells = frame.cells[str(place)].head(_VALUES).to_list() if str(place) in frame.cells.columns else []
             values[plain(name, kind)] += [_as_text(cell) for cell in cells if cell is not None]
-    return Sample(source.name, kind, 0 if frame is None else frame.cells.height, values, head)
+    headless = kind == "csv" and not count_wanted(reader.header, fields)
+    return Sample(source.name, kind, 0 if frame is None else frame.cells.height, values, head, headless=headless)
 
 
 def _head(source: FileSource) -> str:

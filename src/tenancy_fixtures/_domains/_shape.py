@@ -8,6 +8,7 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any, BinaryIO, Callable
 
 from .._ingest import Hooks
+from .._ingest.readers import Made
 from .._shape_models import FILE, GIVEN
 from ..exceptions import ConfigurationError, PackInvalid
 from ..packs import read_shapes
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 # Makes any number of records of one document, which it gets with the values that the caller gives, and where the file is as
 # ``file``. Numbers of JSON come as texts that keep every digit.
-Rewrite = Callable[[Any, Mapping[str, str]], Iterable[Mapping[str, Any]]]
+Rewrite = Callable[[Any, Mapping[str, str]], Iterable[Made]]
 # Reads documents from the bytes of a file that is no JSON.
 Documents = Callable[[BinaryIO], Iterable[Any]]
 
@@ -71,7 +72,7 @@ class KnownShape:
         return Hooks(rewrite, documents, named, self.declared.columns, self.columns, by_file=dataset.by_file, refuse_secrets=dataset.refuse_secrets)
 
 
-def _rewritten(rewrite: Rewrite, given: Mapping[str, str], document: Any, file: str) -> Iterable[Mapping[str, Any]]:
+def _rewritten(rewrite: Rewrite, given: Mapping[str, str], document: Any, file: str) -> Iterable[Made]:
     return rewrite(document, {**given, FILE: file})
 
 

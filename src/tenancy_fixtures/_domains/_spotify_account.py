@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
+
+from ._each import each
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .._ingest.readers import Made
     from ._shape import Rewrite
     from ._spotify_walk import Object
 
@@ -17,24 +21,28 @@ def account_playlists(playlist: Any, given: Mapping[str, str]) -> Iterator[Objec
     yield {**playlist, "items": None, "listed": len(entries) if isinstance(entries, list) else None}
 
 
-def account_tracks(playlist: Any, given: Mapping[str, str]) -> Iterator[Object]:  # noqa: ARG001
-    """The tracks of a playlist, with their places among all of its entries."""
-    for position, entry in enumerate(playlist.get("items") or (), start=1):
-        if isinstance(entry.get("track"), dict):
-            yield {**entry["track"], "playlist": playlist.get("name"), "position": position, "added": entry.get("addedDate")}
+def account_tracks(playlist: Any, given: Mapping[str, str]) -> Iterator[Made]:  # noqa: ARG001
+    """The tracks of a playlist, with their places among all of its entries. What is no entry is told here."""
+    yield from each(playlist.get("items"), partial(_held, playlist, "track"), what="entry")
 
 
-def account_episodes(playlist: Any, given: Mapping[str, str]) -> Iterator[Object]:  # noqa: ARG001
+def account_episodes(playlist: Any, given: Mapping[str, str]) -> Iterator[Made]:  # noqa: ARG001
     """The episodes of a playlist, likewise."""
-    for position, entry in enumerate(playlist.get("items") or (), start=1):
-        if isinstance(entry.get("episode"), dict):
-            yield {**entry["episode"], "playlist": playlist.get("name"), "position": position, "added": entry.get("addedDate")}
+    for made in each(playlist.get("items"), partial(_held, playlist, "episode"), what="entry"):
+        if isinstance(made, dict):
+            yield made
+
+
+def _held(playlist: Object, kind: str, position: int, entry: Object) -> Object | None:
+    if not isinstance(entry.get(kind), dict):
+        return None
+    return {**entry[kind], "playlist": playlist.get("name"), "position": position, "added": entry.get("addedDate")}
 
 
 def saved(kind: str) -> Rewrite:
     """What is saved of a kind: ``tracks``, ``albums``, ``artists``, ``shows`` or ``episodes``."""
 
-    def of_kind(library: Any, given: Mapping[str, str]) -> Iterator[Object]:  # noqa: ARG001
-        yield from library.get(kind) or ()
+    def of_kind(library: Any, given: Mapping[str, str]) -> Iterator[Made]:  # noqa: ARG001
+        yield from each(library.get(kind), lambda _, item: item)
 
     return of_kind

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Callable
 
 from ._spotify_api import track_id
 from ._spotify_playlists import added_by
-from ._spotify_walk import Object, content_of, entries_of, id_of, kind_of
+from ._spotify_walk import Object, content_of, entries_of, first_position, id_of, kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -47,6 +47,5 @@ def _entries(document: Any, *kinds: str) -> Iterator[tuple[str, int, Any]]:
     for page in document if isinstance(document, list) else [document]:
         found = _HREF.search(page["href"]) if isinstance(page, dict) and isinstance(page.get("href"), str) else None
         if found and found[1] in kinds and kind_of(page) is None:
-            first = int(float(page.get("offset") or 0)) + 1
-            for position, entry in enumerate(entries_of(page), start=first):
+            for position, entry in enumerate(entries_of(page), start=first_position(page)):
                 yield found[2], position, entry

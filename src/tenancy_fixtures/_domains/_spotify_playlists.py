@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from ._each import each
 from ._spotify_api import track_id
 from ._spotify_walk import Object, content_of, entries_of, id_of, kind_of, page_of, walk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+    from .._ingest.readers import Made
 
 # Whose the playlists of a slice are: it tells of none. There each one's number belongs to its name.
 ANONYMOUS = "million-playlist-dataset"
@@ -75,11 +78,15 @@ def slice_playlists(playlist: Any, given: Mapping[str, str]) -> Iterator[Object]
     yield {**playlist, "tracks": None, **_slice_key(playlist, given), "listed": len(tracks) if isinstance(tracks, list) else None}
 
 
-def slice_tracks(playlist: Any, given: Mapping[str, str]) -> Iterator[Object]:
+def slice_tracks(playlist: Any, given: Mapping[str, str]) -> Iterator[Made]:
     """The tracks of a playlist of a slice."""
-    for track in playlist.get("tracks") or ():
+    key = _slice_key(playlist, given)
+
+    def placed(_: int, track: Object) -> Object:
         position = track.get("pos")
-        yield {**track, **_slice_key(playlist, given), "position": None if position is None else int(float(position)) + 1}
+        return {**track, **key, "position": None if position is None else int(float(position)) + 1}
+
+    yield from each(playlist.get("tracks"), placed, what="track")
 
 
 def _slice_key(playlist: Object, given: Mapping[str, str]) -> Object:

@@ -14,6 +14,7 @@ Object = dict[str, Any]
 _ID = re.compile(r"(?:^|[:/])([0-9A-Za-z]{22})(?:[?/].*)?$")
 _PLACE = re.compile(r"(?:^spotify:|/v1/)(?:user[s]?[:/][^:/]+[:/])?(track|album|artist|playlist|show|episode|audiobook|chapter)s?[:/]")
 _KINDS = frozenset({"track", "album", "artist", "playlist", "show", "episode", "audiobook", "chapter", "audio_features"})
+_OF_ALBUMS = frozenset({"album_type", "album_group", "release_date", "total_tracks", "images", "tracks"})
 # What else is of such a type, without being it: where something was played from, and who did something.
 _BESIDE = frozenset(
     {"context", "owner", "added_by", "images", "external_urls", "external_ids", "available_markets", "linked_from", "restrictions", "seeds"}
@@ -70,6 +71,11 @@ def entries_of(page: Object) -> list[Any]:
     return items if isinstance(items, list) else []
 
 
+def first_position(page: Object) -> int:
+    """The position of a page's first entry in its collection, from 1."""
+    return int(float(page.get("offset") or 0)) + 1
+
+
 def content_of(entry: Any) -> Object | None:
     """What an entry of a playlist holds: a track, an episode, or nothing, where it was removed."""
     if not isinstance(entry, dict):
@@ -81,20 +87,24 @@ def content_of(entry: Any) -> Object | None:
 def kind_of(value: Object) -> str | None:
     """What an object is: by its type, by where it is kept, else by what it has."""
     kind = value.get("type")
-    if isinstance(kind, str) and kind in _KINDS and (value.get("name") is not None or kind == "audio_features"):
+    if isinstance(kind, str) and kind in _KINDS and ("name" in value or kind == "audio_features"):
         return kind
     if value.get("danceability") is not None and value.get("tempo") is not None and "name" not in value:
         return "audio_features"
     if not isinstance(value.get("name"), str):
         return None
-    for key in ("uri", "href"):
-        text = value.get(key)
-        place = _PLACE.search(text) if isinstance(text, str) else None
-        if place:
-            return place[1]
+    places = [place for key in ("uri", "href") if isinstance(value.get(key), str) and (place := _PLACE.search(value[key]))]
+    if places:
+        return str(places[0][1])
+    return "track" if _is_track(value) else None
+
+
+def _is_track(value: Object) -> bool:
+    """Whether an object that does not say what it is has what a track has."""
     if isinstance(value.get("uri"), str) and value["uri"].startswith("spotify:local:"):
-        return "track"
-    return "track" if "duration_ms" in value and "artists" in value else None
+        return True
+    # Of a track no more may have been asked for than these; an album says besides when it came out, or how it looks.
+    return "artists" in value and ("duration_ms" in value or (id_of(value) is not None and not _OF_ALBUMS & set(value)))
 
 
 def _walk(value: Any, around: _Around) -> Iterator[Found]:
@@ -126,8 +136,7 @@ def _collection(kind: str, value: Object, around: _Around) -> Iterator[Found]:
     page = page_of(value, kind)
     entries = entries_of(page)
     if kind == "playlist":
-        first = int(float(page.get("offset") or 0)) + 1
-        for position, entry in enumerate(entries, start=first):
+        for position, entry in enumerate(entries, start=first_position(page)):
             held = content_of(entry)
             if held is not None:
                 yield Found("entry", entry, value, position)

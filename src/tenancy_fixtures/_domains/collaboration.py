@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._pg.edits import apply_edits
+from ._each import each
 from ._edits import edits
 from ._shape import shapes_in
 from ._webhooks import activities
@@ -14,6 +15,7 @@ from ._webhooks import activities
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
+    from .._ingest.readers import Made
     from .._pg.database import Transaction
     from ._shape import KnownShape, Rewrite
 
@@ -22,18 +24,21 @@ SETTLED = ("comments", "documents", "edits")
 _SECTIONS = ("workspaces", "roles", "members", "invitations", "documents", "comments", "workflows")
 
 
-def section(name: str, export: Any, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - every rewriter gets what is given
+def section(name: str, export: Any, given: Mapping[str, str]) -> Iterator[Made]:  # noqa: ARG001 - every rewriter gets what is given
     """The records of one part of an export, which may lack it."""
-    for record in export.get(name) or ():
-        # A record that is none is told as such.
-        yield dict(record)
+    yield from each(export.get(name), lambda _, record: record)
 
 
-def workflow_steps(export: Any, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+def workflow_steps(export: Any, given: Mapping[str, str]) -> Iterator[Made]:
     """The steps of all workflows of an export, in their order."""
     for workflow in section("workflows", export, given):
-        for position, step in enumerate(workflow.get("steps") or (), start=1):
-            yield {**step, "workspace": workflow.get("workspace"), "workflow": workflow.get("name"), "position": position}
+        # What is no workflow is told as one.
+        if isinstance(workflow, dict):
+            yield from each(workflow.get("steps"), partial(_step, workflow), what="step")
+
+
+def _step(workflow: Mapping[str, Any], position: int, step: Mapping[str, Any]) -> dict[str, Any]:
+    return {**step, "workspace": workflow.get("workspace"), "workflow": workflow.get("name"), "position": position}
 
 
 def shapes() -> tuple[KnownShape, ...]:

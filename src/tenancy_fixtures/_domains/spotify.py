@@ -9,6 +9,7 @@ from . import _spotify_account as account
 from . import _spotify_api as api
 from . import _spotify_pages as pages
 from . import _spotify_playlists as playlists
+from . import _spotify_tables as tables
 from ._shape import shapes_in
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ _REWRITERS: dict[str, Rewrite] = {
     "albums_of_tracks": api.albums_of_tracks,
     "artists": api.artists,
     "audio_features": api.audio_features,
+    "credits_of_row": tables.credits_of_row,
     "episodes": api.episodes,
     "playlist_episodes": playlists.playlist_episodes,
     "playlist_page_episodes": pages.playlist_pages("episode"),

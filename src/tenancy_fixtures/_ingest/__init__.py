@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import MissingExtra
-from ._header import fold_words
+from ._header import count_wanted, fold_words
 from ._limits import SourceLimits
 from ._local import is_wanted
 from .sources import FileSource, Place, Sources, Spool, as_path, content_digest, open_sources, refuse_changed
@@ -31,6 +31,7 @@ __all__ = [
     "TargetFrame",
     "as_path",
     "content_digest",
+    "count_wanted",
     "fold_words",
     "is_wanted",
     "open_sources",

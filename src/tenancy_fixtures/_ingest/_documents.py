@@ -75,9 +75,13 @@ class DocumentReader:
             elif self._is_ours(document):
                 try:
                     for value in rewrite(document.value, self._source.place):
-                        yield Found(number, document.line, as_json(value)), read
+                        bad = isinstance(value, BadDocument)
+                        yield (
+                            Found(number, document.line, fault=("document", str(value))) if bad else Found(number, document.line, as_json(value)),
+                            read,
+                        )
                         number += 1
-                except (AttributeError, KeyError, TypeError, ValueError) as error:
+                except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
                     # Where a list or a text stands in an object's place; Python's own error would quote it.
                     own = f"expected a document of the shape's structure ({type(error).__name__})"
                     yield Found(number, document.line, fault=("document", str(error) if isinstance(error, BadDocument) else own)), read

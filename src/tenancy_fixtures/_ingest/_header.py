@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from .sources import FileSource
 
 _BETWEEN_WORDS = re.compile(r"[\s_-]+")
+_NEW_WORD = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 _BLANKS = " \t\r\n\v\f\xa0\u200b\ufeff"
 
 
@@ -23,14 +24,14 @@ def fold(name: str) -> str:
 
 
 def fold_words(name: str) -> str:
-    """A name as :func:`fold` has it, whatever stands between its words: ``Track Name`` is ``track_name``."""
-    return _BETWEEN_WORDS.sub("_", fold(name))
+    """A name as :func:`fold` has it, however its words are parted: ``Track Name`` and ``trackName`` are ``track_name``."""
+    return _BETWEEN_WORDS.sub("_", fold(_NEW_WORD.sub("_", name)))
 
 
 def count_wanted(cells: Iterable[str], wanted: Collection[str]) -> int:
     """How many of the wanted names are among these cells, whatever their case and blanks, and what stands between their words."""
-    there = {fold_words(cell) for cell in cells}
-    return sum(name in there for name in {fold_words(name) for name in wanted})
+    there = {form(cell) for cell in cells for form in (fold, fold_words)}
+    return len({fold_words(name) for name in wanted if fold(name) in there or fold_words(name) in there})
 
 
 def name_columns(source: FileSource, cells: Sequence[str], wanted: Collection[str]) -> tuple[Header, tuple[str, ...]]:

@@ -7,7 +7,7 @@ What PostgreSQL accepts and these refuse, on purpose:
 
 - every type: spellings that came with PostgreSQL 16 (``0x1F``, ``1_000``);
 - ``float``: hexadecimal (``0x1p3``) and ``nan(…)``; ``numeric``: more digits than ``numeric(p,s)`` keeps;
-- ``date`` and ``timestamp``: everything but ISO 8601 with four-digit years (``infinity``, ``epoch``, ``now``, BC, month
+- ``date`` and ``timestamp``: everything but ISO 8601 with four-digit years, and with ``UTC`` or ``GMT`` in the offset's place (``infinity``, ``epoch``, ``now``, BC, month
   names, ``2020-1-1``, ``20200101``), a time in a ``date``, hour 24, second 60, seconds in an offset, more digits of a second than
   the column keeps, and in ``timestamp`` an offset other than 0, which PostgreSQL would drop;
 - ``time``: everything but ``HH:MM`` and ``HH:MM:SS`` with at most as many digits of a second as the column keeps, hour 24 and
@@ -42,7 +42,7 @@ _DATE = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"
 _TIMESTAMP = (
     r"^(?P<day>[0-9]{4}-[0-9]{2}-[0-9]{2})"
     r"(?:[Tt ](?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]*))?)?"
-    r" ?(?:[Zz]|(?P<sign>[+-])(?P<off_hour>[0-9]{2})(?::?(?P<off_minute>[0-9]{2}))?)?)?$"
+    r" ?(?:[Zz]|UTC|GMT|(?P<sign>[+-])(?P<off_hour>[0-9]{2})(?::?(?P<off_minute>[0-9]{2}))?)?)?$"
 )
 _TIME = r"^(?P<hour>[0-9]{2}):(?P<minute>[0-9]{2})(?::(?P<second>[0-9]{2})(?:\.(?P<fraction>[0-9]*))?)?$"
 _PLAIN = r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)$"

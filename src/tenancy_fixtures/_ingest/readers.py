@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Protocol, Tuple, runtime_checkable
+from typing import TYPE_CHECKING, Any, BinaryIO, Callable, Protocol, Tuple, Union, runtime_checkable
 
 from ..constants import FRAME_BYTES
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Iterator, Mapping
+    from collections.abc import Collection, Iterable, Iterator
 
     import polars as pl
 
@@ -94,7 +95,14 @@ class LineReader(Protocol):
 
 
 class BadDocument(ValueError):
-    """What ``rewrite`` raises for a document that is none of its: the text becomes the reject's, and holds no value."""
+    """What ``rewrite`` raises for a document that is none of its: the text becomes the reject's, and holds no value.
+
+    Yielded in a record's place, it is that one record's reject, and the document's others go on.
+    """
+
+
+# What ``rewrite`` makes of a document: a record, or why there is none.
+Made = Union[Mapping[str, Any], BadDocument]
 
 
 @dataclass(frozen=True)
@@ -108,7 +116,7 @@ class Hooks:
     header is known by them.
     """
 
-    rewrite: Callable[[Any, str], Iterable[Mapping[str, Any]]] | None = None
+    rewrite: Callable[[Any, str], Iterable[Made]] | None = None
     documents: Callable[[BinaryIO], Iterable[Any]] | None = None
     given: Mapping[str, str] = field(default_factory=dict)
     columns: tuple[str, ...] = ()

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 LONG_LOAD: Final = 5.0
 
 _WRITTEN: Final = ("inserted", "updated", "deleted")
-_SUMS: Final = ("read", "stored", "duplicates", "rejects", "lost")
+_FATES: Final = ("read", "stored", "duplicates", "rejects", "left_out")
+_SUMS: Final = (*_FATES, "lost")
 
 
 def sums(report: RunReport) -> dict[str, int]:
@@ -40,10 +41,10 @@ def show_load(report: RunReport, *, phases: bool = False) -> None:
     """Say what a load did: each dataset, what was left out, the phases where they are asked for or took long, the sum."""
     # Few datasets remove rows: a column of zeros would only make others wonder.
     kinds = _WRITTEN if sums(report)["deleted"] else _WRITTEN[:2]
-    _output.table(
-        ("Dataset", "Read", "Stored", "Duplicates", "Rejects", *(kind.capitalize() for kind in kinds)),
-        [_dataset_row(item, kinds) for item in report.datasets],
-    )
+    # Likewise, few have records that wait for rows of others.
+    fates = _FATES if sums(report)["left_out"] else _FATES[:-1]
+    columns = ("Dataset", *(name.capitalize().replace("_", " ") for name in (*fates, *kinds)))
+    _output.table(columns, [_dataset_row(item, fates, kinds) for item in report.datasets])
     same = [item.dataset for item in report.datasets if item.skipped]
     if same:
         _output.say(f"Same content as before, no work: {', '.join(same)}.")
@@ -103,9 +104,9 @@ def show_repair(report: RunReport) -> None:
         _output.table(("Rule", "Where", "What"), [(step.detail["rule"], step.object, step.detail["why"]) for step in left])
 
 
-def _dataset_row(item: DatasetReport, kinds: Sequence[str]) -> tuple[Any, ...]:
+def _dataset_row(item: DatasetReport, fates: Sequence[str], kinds: Sequence[str]) -> tuple[Any, ...]:
     written = (None if item.skipped else sum(getattr(table, kind) for table in item.tables) for kind in kinds)
-    return item.dataset, item.read, item.stored, item.duplicates, item.rejects, *written
+    return item.dataset, *(getattr(item, name) for name in fates), *written
 
 
 def _words(value: Any) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 
 from . import _output
+from ._exit import ExitCode
 from ._progress import progress
 from ._reports import show_left_out, show_load, show_not_fetched, show_steps, sums
 from ._work import AsJson, DryRun, IdempotencyKey, PackOption, TenantId, opened, pairs, run, settings_for
@@ -126,6 +127,10 @@ def load(
         show_left_out(report)
     else:
         show_load(report, phases=phases)
+    refused = [item.dataset for item in report.datasets if item.refused]
+    if refused:
+        _output.note(f"The load itself would fail: more records are bad than allowed, of {', '.join(refused)}.")
+        raise typer.Exit(ExitCode.BAD_INPUT)
 
 
 def _chosen(texts: list[str]) -> tuple[list[str], dict[str, str]]:

@@ -146,5 +146,11 @@ def test_plans_change_nothing(tenancy, state, artists):
     )
     load = tenancy("load", "acme", "--dataset", f"artists={artists}", "--dry-run", "--json").json
     assert (load["dry_run"], load["read"], load["written"]) == (True, 2, 0)
+    bad = artists.with_name("bad.csv")
+    bad.write_text(artists.read_text() + "\n".join(["", "x" * 600]), encoding="utf-8")
+    told = tenancy("load", "acme", "--dataset", f"artists={bad}", "--dry-run", "--json")
+    assert (told.code, [item["refused"] for item in told.json["datasets"]]) == (6, [True])
+    assert "would fail" in told.err
+    assert tenancy("load", "acme", "--dataset", f"artists={bad}", "--dry-run", "--on-error", "reject").code == 0
     assert tenancy("migrate", "--all", "--dry-run").out == "acme: nothing to do.\n"
     assert state() == before
