@@ -210,6 +210,7 @@ def test_the_sums_count_records_of_all_datasets_and_rows_of_this_run():
         "stored": 11,
         "duplicates": 2,
         "rejects": 1,
+        "left_out": 0,
         "lost": 0,
         "written": 9,
         "inserted": 8,
