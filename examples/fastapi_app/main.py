@@ -26,7 +26,7 @@ manager = FixtureManager()
 tenants = RequestTenants(manager, from_header("X-Tenant"), from_subdomain("localhost"))
 
 # What a function of the application asks for.
-OfTenant = Annotated[Tenant, Depends(tenants)]
+OfTenant = Annotated[Tenant, Depends(tenants.tenant)]
 TenantSession = Annotated[AsyncSession, Depends(tenants.session)]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from ._pg.context import path_of, roles_of, text_of
+from ._pg.context import roles_of, text_of
 from ._pg.control_plane import check_version
 from .exceptions import ConfigurationError, NoTenant, NotInitialised, TenantNotFound, TenantSuspended, UnsafeRole, WrongTenant
 from .settings import Settings
@@ -74,7 +75,7 @@ class TenantSessions:
         self.engine = engine
         self._sync = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
         self._settings = settings or Settings.from_env()
-        self._shared = path_of(shared_schemas)
+        self._shared = json.dumps(list(shared_schemas))
         self._translate = translate
         self._role: str | None = None
         self._known = False

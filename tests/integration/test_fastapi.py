@@ -42,12 +42,12 @@ def application(manager: FixtureManager, *sources, **facts) -> FastAPI:
 
     @app.get("/t/{tenant}/here")
     @app.get("/here")
-    async def here(tenant: Tenant = Depends(tenants), session: AsyncSession = Depends(tenants.session)):
+    async def here(tenant: Tenant = Depends(tenants.tenant), session: AsyncSession = Depends(tenants.session)):
         schema = (await session.execute(SCHEMA)).scalar()
         return {"tenant": tenant.tenant_id, "context": current_tenant(), "schema": schema}
 
     @app.get("/sync")
-    def in_a_thread(tenant: Tenant = Depends(tenants)):
+    def in_a_thread(tenant: Tenant = Depends(tenants.tenant)):
         return {"context": current_tenant()}
 
     return app
@@ -164,7 +164,7 @@ async def test_the_middleware_asks_the_registry_once(tenants):
     inner = FastAPI()
 
     @inner.get("/here")
-    async def here(tenant: Tenant = Depends(requests)):
+    async def here(tenant: Tenant = Depends(requests.tenant)):
         return tenant.tenant_id
 
     inner.add_middleware(TenantMiddleware, tenants=requests)

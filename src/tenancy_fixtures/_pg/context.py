@@ -6,7 +6,6 @@ import re
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from .connect import CONNECT_TIMEOUT, PARAMETERS
@@ -14,7 +13,7 @@ from .roles import Roles
 from .sql import query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -27,11 +26,6 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 def text_of(name: str) -> str:
     """A named statement with its parameters as ``:name``, which SQLAlchemy writes as each driver wants them."""
     return _PARAMETER.sub(r":\1", query(name).as_string(None))
-
-
-def path_of(schemas: Sequence[str]) -> str:
-    """Names of schemas as a search path has them."""
-    return sql.SQL(", ").join(map(sql.Identifier, schemas)).as_string(None)
 
 
 def roles_of(stored: Mapping[str, str]) -> Roles:

@@ -56,7 +56,7 @@ def from_path(prefix: str = "/t/") -> Source:
 
 
 class RequestTenants:
-    """Finds the tenant of a request. It is a FastAPI dependency that gives the tenant, and :class:`TenantMiddleware` asks it too.
+    """Finds the tenant of a request: :meth:`tenant` and :meth:`session` are dependencies of FastAPI, and :class:`TenantMiddleware` asks it too.
 
     ``sources`` are asked for its id: :func:`from_header`, :func:`from_subdomain`, :func:`from_path`, or a function of yours, async or not.
     ``credential`` is one too, and more than that: it gives the tenant of whoever has proved who they are, from a token that you have
@@ -94,7 +94,7 @@ class RequestTenants:
             raise _unknown()
         return tenant
 
-    async def __call__(self, request: HTTPConnection) -> AsyncIterator[Tenant]:
+    async def tenant(self, request: HTTPConnection) -> AsyncIterator[Tenant]:
         """The dependency: the tenant, in whose context the request's work is done from now on.
 
         :raises HTTPException: 404 where none is named, and as :meth:`find`.

@@ -19,7 +19,10 @@ SELECT
     CASE WHEN t.state = 'active' THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
     -- Temporary tables come last: of whoever used the session before, none may stand in the place of the tenant's own.
     CASE WHEN t.state = 'active' THEN pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',
-        pg_catalog.quote_ident(t.namespace::text), nullif(%(shared)s, ''), 'pg_temp'), true) END AS path
+        pg_catalog.quote_ident(t.namespace::text),
+        (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s.name), ', ' ORDER BY s.place)
+         FROM pg_catalog.json_array_elements_text(CAST(%(shared)s AS json)) WITH ORDINALITY AS s (name, place)),
+        'pg_temp'), true) END AS path
 FROM tenancy.tenants AS t
 WHERE t.tenant_id = pg_catalog.current_setting('tenancy.tenant_id', true)
 
