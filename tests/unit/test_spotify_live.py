@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
-import json
 import subprocess
 import sys
 import threading
 import time
-import traceback
 from email.utils import formatdate
 from pathlib import Path
 
 import pytest
 
-from tenancy_fixtures import PerformanceTracker, Settings
-from tenancy_fixtures._spotify_live import Fetched, WebApiRequest, fetching
 from tenancy_fixtures._spotify_live._manners import Manners, seconds_to_wait
 from tenancy_fixtures.exceptions import (
     AccessForbidden,
@@ -31,39 +26,15 @@ from tenancy_fixtures.exceptions import (
     WebApiUnavailable,
 )
 from tests.spotify_api import CLIENT_SECRET, SpotifyApi, named, speaking, spotify_id, track
+from tests.spotify_fetch import fetch, refuse
 
 TRACK = "spotify:track:" + spotify_id("track", 1)
-QUICK = Manners(attempts=3, first_wait=0.01, patience=2, unsaid=0.2, whole=3)
 
 
 @pytest.fixture
 def api():
     with speaking() as server:
         yield server
-
-
-def fetch(api: SpotifyApi, names, tmp_path: Path, *, manners: Manners = QUICK, market: str | None = None, **settings) -> tuple[Fetched, list]:
-    """What came, and the documents in the file."""
-
-    async def run():
-        request = WebApiRequest.of(names, market=market, journal=tmp_path / "journal")
-        async with fetching(request, Settings(**{**api.settings, **settings}), PerformanceTracker(), manners) as fetched:
-            return fetched, [json.loads(line) for line in fetched.file.read_text(encoding="ascii").splitlines()]
-
-    return asyncio.run(run())
-
-
-def refuse(kind: type[TenancyError], words: str, *arguments, **how) -> TenancyError:
-    """It must fail so, and tell nothing of the credentials."""
-    with pytest.raises(TenancyError, match=words) as caught:
-        fetch(*arguments, **how)
-    error = caught.value
-    assert type(error) is kind, repr(error)
-    assert error.hint
-    said = "".join(traceback.format_exception(type(error), error, error.__traceback__)) + repr(error) + json.dumps(error.to_dict())
-    assert CLIENT_SECRET not in said
-    assert "token-" not in said
-    return error
 
 
 # --- credentials and tokens ---------------------------------------------------------------------------------------------

@@ -96,9 +96,7 @@ class Exchange:
         redirects = 0
         while True:
             answer = await self._send(method, url, await self._allowed(headers), form)
-            wait = seconds_to_wait(answer.headers) if answer.status in (_TOO_MANY, _UNAVAILABLE) else None
-            if answer.status == _TOO_MANY and wait is None:
-                wait = self._manners.unsaid
+            wait = self._told(answer)
             if wait is not None:
                 patience.spend(wait, url, answer.status)
                 self._gate.close(wait)
@@ -110,6 +108,16 @@ class Exchange:
                 url = self._redirected(method, url, answer, redirects)
             else:
                 return answer
+
+    def _told(self, answer: Answer) -> float | None:
+        """How long the host asks to wait; ``None`` where it does not ask."""
+        if answer.status not in (_TOO_MANY, _UNAVAILABLE):
+            return None
+        # No time at all, or one that is over, is no word for how long: who took it as one would ask without a pause, and without an end.
+        wait = seconds_to_wait(answer.headers)
+        if wait:
+            return max(wait, self._manners.least)
+        return self._manners.unsaid if answer.status == _TOO_MANY else None
 
     async def _allowed(self, headers: Headers) -> Mapping[str, str]:
         """The headers, as soon as a request may go: fetching them may take long enough for the host to have asked for silence again."""

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 class Manners:
     """Times in seconds. ``patience`` is what one request may be told to wait in all, ``unsaid`` what it waits where it is told to, and not for how long.
 
+    However short it is told to wait, it waits ``least``.
+
     A fault is tried again ``attempts`` times in all, after ``first_wait`` and then twice as long each time, up to ``longest_wait``, and a
     random piece of ``first_wait`` more.
     """
@@ -28,6 +30,7 @@ class Manners:
     at_once: int = constants.WEB_API_CONCURRENCY
     patience: float = constants.WEB_API_WAIT
     unsaid: float = 5.0
+    least: float = 1.0
     attempts: int = 6
     first_wait: float = 0.25
     longest_wait: float = 20.0
