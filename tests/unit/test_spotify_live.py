@@ -97,7 +97,7 @@ def test_retry_after_in_seconds_and_as_a_date():
     assert seconds_to_wait({"retry-after": formatdate(now + 9, usegmt=True), "date": formatdate(now, usegmt=True)}) == 9
     assert seconds_to_wait({"retry-after": formatdate(now, usegmt=True), "date": formatdate(now + 5, usegmt=True)}) == 0
     assert 8 < seconds_to_wait({"retry-after": formatdate(time.time() + 10, usegmt=True)}) <= 10
-    for text in ("", "soon", "-1", "1e9", "Sat, 99 Nov 2026 99:00:00 GMT"):
+    for text in ("", "soon", "-1", "1e9", "Sat, 99 Nov 2026 99:00:00 GMT", "Fri, 31 Dec 99999999999999999 23:59:59 GMT"):
         assert seconds_to_wait({"retry-after": text}) is None
 
 

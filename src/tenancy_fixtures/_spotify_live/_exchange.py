@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import ssl
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 from urllib.parse import urlsplit
 
 from ..exceptions import MissingExtra, QuotaExceeded, WebApiError, WebApiMalformed, WebApiUnavailable
+from ._answers import read_json
 from ._manners import Gate, Manners, seconds_to_wait
 
 if TYPE_CHECKING:
@@ -84,9 +84,11 @@ class Exchange:
         base = within or self.base
         try:
             url = httpx.URL(base.rstrip("/") + link) if within is None and link.startswith("/") else httpx.URL(base).join(link)
-        except httpx.InvalidURL:
+            origin = _origin(str(url))
+        except (httpx.InvalidURL, ValueError):
+            # httpx lets some pass that cannot be written, or have a port that there is none of.
             raise WebApiMalformed(f"{_host(self.base)} links to what is no URL", hint="Nothing was loaded.") from None
-        if _origin(str(url)) != _origin(self.base):
+        if origin != _origin(self.base):
             message = f"{_host(self.base)} links to another host"
             raise WebApiMalformed(message, hint="Nothing was loaded, and the token was sent nowhere. Check TENANCY_SPOTIFY_API_URL.")
         return str(url)
@@ -160,8 +162,8 @@ class Exchange:
 
     def _parsed(self, url: str, status: int, body: bytes) -> Any:
         try:
-            value = json.loads(body)
-        except (ValueError, RecursionError):
+            value = read_json(body)
+        except ValueError:
             value = None
         if status == _OK and not isinstance(value, dict):
             message = f"{_public(url)}: the answer is no JSON object"

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from .._pg._embedded_home import check_owner, find_home
 from ..exceptions import ConfigurationError
+from ._answers import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,9 +58,9 @@ class Journal:
         """What the page holds; ``None`` where there is none that is whole."""
         try:
             digest, _, content = self._path(key).read_bytes().partition(b"\n")
-        except OSError:
+            return read_json(content) if digest == _digest(content) else None
+        except (OSError, ValueError):
             return None
-        return json.loads(content) if digest == _digest(content) else None
 
     def keep(self, key: str, value: Any) -> int:
         """Keep a page, and say how many bytes it takes."""

@@ -82,6 +82,6 @@ def seconds_to_wait(headers: Mapping[str, str]) -> float | None:
 def _moment(text: str) -> float | None:
     try:
         found = parsedate_to_datetime(text)
-    except (TypeError, ValueError, IndexError):
+        return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()
+    except (TypeError, ValueError, IndexError, OverflowError):
         return None
-    return (found if found.tzinfo else found.replace(tzinfo=timezone.utc)).timestamp()

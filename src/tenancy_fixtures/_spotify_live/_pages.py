@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 PHASE = "fetch from the Web API"
 # Codes of nearly two hundred countries with each track and each album: half of a page, and of no use.
 _LEFT_OUT = "available_markets"
+# A page has seven levels or so; what reads them later calls itself for each.
+_LEVELS = 64
 
 
 class Changed(Exception):
@@ -50,7 +52,11 @@ class Pages:
         return lean
 
     def _keep(self, link: str, value: dict[str, Any]) -> dict[str, Any]:
-        lean = without_markets(value)
+        try:
+            lean = without_markets(value)
+        except ValueError:
+            hint = "Nothing was loaded. Check TENANCY_SPOTIFY_API_URL."
+            raise WebApiMalformed("an answer is nested more deeply than any of the API", source=link.partition("?")[0], hint=hint) from None
         # The journal, and the file that is made of it.
         self.budget.add("the Web API", 2 * self.journal.keep(link, lean))
         return dict(lean)
@@ -98,11 +104,18 @@ def items_of(page: dict[str, Any]) -> list[Any]:
     return items
 
 
-def without_markets(value: Any) -> Any:
-    """The same without what nobody reads."""
+def without_markets(value: Any, levels: int = _LEVELS) -> Any:
+    """The same without what nobody reads.
+
+    :raises ValueError: it is nested more deeply than so many levels.
+    """
+    if not isinstance(value, (dict, list)):
+        return value
+    if not levels:
+        raise ValueError("too many levels")
     if isinstance(value, dict):
-        return {key: without_markets(item) for key, item in value.items() if key != _LEFT_OUT}
-    return [without_markets(item) for item in value] if isinstance(value, list) else value
+        return {key: without_markets(item, levels - 1) for key, item in value.items() if key != _LEFT_OUT}
+    return [without_markets(item, levels - 1) for item in value]
 
 
 def _count(value: dict[str, Any]) -> int:

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from ._exchange import Answer, Exchange
 
 _OK, _BAD_REQUEST, _UNAUTHORISED, _FORBIDDEN = 200, 400, 401, 403
+# No token is used for longer than a day, whatever it says.
+_LONGEST = 24 * 3600
 # Seconds before its end that a token is renewed; for one that lives shortly, a tenth of its life.
 _BEFORE = 30.0
 _HINT = "Check TENANCY_SPOTIFY_CLIENT_ID and TENANCY_SPOTIFY_CLIENT_SECRET: both are on the application's page in Spotify's dashboard."
@@ -77,4 +79,4 @@ def _read(answer: Answer) -> tuple[str, float]:
         raise WebApiMalformed("what should be a token is none", status=answer.status, hint="Check TENANCY_SPOTIFY_ACCOUNTS_URL.")
     if not isinstance(kind, str) or kind.lower() != "bearer":
         raise WebApiMalformed("the token is of a kind that nobody knows", hint="Check TENANCY_SPOTIFY_ACCOUNTS_URL.")
-    return token, float(life)
+    return token, float(min(life, _LONGEST))
