@@ -9,6 +9,7 @@ from ..exceptions import AccessForbidden, CredentialsRefused, WebApiMalformed
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from ._answers import Check
     from ._exchange import Exchange
     from ._manners import Manners
     from ._token import Token
@@ -24,8 +25,8 @@ class Client:
         self._token = token
         self._manners = manners
 
-    async def get(self, url: str) -> tuple[dict[str, Any], int] | None:
-        """The object at a URL of the API and the bytes that it came in, or ``None``, where nothing is there.
+    async def get(self, url: str, check: Check) -> tuple[dict[str, Any], int] | None:
+        """The object at a URL of the API and the bytes that it came in, or ``None``, where nothing is there. ``check`` looks for its faults.
 
         :raises CredentialsRefused: it takes none of the tokens that were got for it.
         :raises AccessForbidden: it does not allow it.
@@ -40,7 +41,7 @@ class Client:
             return {"authorization": f"Bearer {used}", "accept": "application/json"}
 
         while True:
-            answer = await self.exchange.ask("GET", url, headers)
+            answer = await self.exchange.ask("GET", url, headers, check=check)
             if answer.status != _UNAUTHORISED:
                 break
             refused, renewals = used, renewals + 1

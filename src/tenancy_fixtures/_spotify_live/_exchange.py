@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     import httpx
 
+    from ._answers import Check
+
     # Gives the headers of a request when it is about to go.
     Headers = Callable[[], Awaitable[Mapping[str, str]]]
 
@@ -53,12 +55,14 @@ class Exchange:
         self._manners = manners
         self._gate = Gate()
 
-    async def ask(self, method: str, url: str, headers: Headers, *, form: Mapping[str, str] | None = None) -> Answer:
+    async def ask(self, method: str, url: str, headers: Headers, *, form: Mapping[str, str] | None = None, check: Check | None = None) -> Answer:
         """The host's answer, once it is neither a fault nor a request to wait. Redirects are followed where they stay at the host.
+
+        ``check`` says what is wrong with what came as if it were in order: that is a fault, too.
 
         :raises QuotaExceeded: it asks to wait for longer than is allowed.
         :raises WebApiUnavailable: faults, as often as was tried.
-        :raises WebApiMalformed: no JSON, too large, or leading elsewhere.
+        :raises WebApiMalformed: no JSON, not what was asked for, too large, or leading elsewhere.
         """
         # stamina writes of each attempt to the standard output of a host that has not set up structlog.
         from tenacity import AsyncRetrying, retry_if_exception_type, stop_after_attempt, wait_exponential, wait_random
@@ -69,7 +73,7 @@ class Exchange:
         try:
             async for attempt in attempts:
                 with attempt:
-                    return await self._once(method, url, headers, form, patience)
+                    return _checked(await self._once(method, url, headers, form, patience), url, check)
         except _TryAgain as error:
             raise error.last from None
         raise AssertionError("an attempt answers or fails")  # pragma: no cover
@@ -175,6 +179,14 @@ class Exchange:
             message = f"{_public(url)} is redirected without an end, or where it may not be"
             raise WebApiMalformed(message, source=_public(url), status=answer.status, hint="Nothing was loaded. Check TENANCY_SPOTIFY_API_URL.")
         return self.url_of(answer.headers["location"], url)
+
+
+def _checked(answer: Answer, url: str, check: Check | None) -> Answer:
+    fault = check(answer.value) if check is not None and answer.status == _OK else None
+    if fault is None:
+        return answer
+    message, hint = f"{_public(url)}: {fault}", "Nothing was loaded. Check TENANCY_SPOTIFY_API_URL."
+    raise _TryAgain(WebApiMalformed(message, source=_public(url), status=answer.status, hint=hint))
 
 
 class _Patience:

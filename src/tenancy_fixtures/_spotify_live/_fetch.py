@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from .._ingest import SourceLimits
 from .._ingest._limits import Budget
 from .._shapes import Shape
-from ..exceptions import AccessForbidden, ResourceGone, WebApiMalformed, WebApiUnavailable
+from ..exceptions import AccessForbidden, ResourceGone, WebApiUnavailable
 from ..utils import FixtureUtils
+from ._answers import one, page_fault, part_of, several
 from ._client import Client
 from ._documents import Document, write_file
 from ._exchange import Exchange, open_http
@@ -126,8 +127,7 @@ class _Fetch:
                 try:
                     return await self._read(group, touched)
                 except Changed:
-                    for link in touched:
-                        await asyncio.to_thread(self._pages.journal.forget, link)
+                    await self._pages.forget(touched)
         message = f"{group[0].uri} is changed again and again while it is read"
         raise WebApiUnavailable(message, hint="Nothing was loaded. Try again when whoever changes it has finished.")
 
@@ -158,23 +158,20 @@ class _Fetch:
         for item in group:
             link = path_of(item, market)
             touched.append(link)
-            heads.append((Document(item, link), await self._pages.get(link)))
+            heads.append((Document(item, link), await self._pages.get(link, one(item))))
         return heads
 
     async def _several(self, group: Sequence[Resource], link: str) -> list[Any] | None:
         """What the API says of several, in their order; ``None`` where it gives only one at a time."""
         kind = KINDS[group[0].kind]
         try:
-            answer = await self._pages.get(link)
+            answer = await self._pages.get(link, several(group))
         except AccessForbidden:
             answer = None
         if answer is None:
             self._one_by_one.add(kind.name)
             return None
-        listed = answer.get(kind.path)
-        if not isinstance(listed, list) or len(listed) != len(group) or not all(isinstance(item, (dict, type(None))) for item in listed):
-            raise WebApiMalformed(f"of {len(group)} {kind.path} the API gave another number, or none", hint="Nothing was loaded.")
-        return listed
+        return list(answer[kind.path])
 
     async def _with_parts(self, document: Document, value: dict[str, Any], touched: list[str]) -> tuple[Document, bool]:
         """The document with all pages of its parts; and whether there are as many as it says."""
@@ -185,12 +182,12 @@ class _Fetch:
             return Document(resource, document.link, more=tuple(found.links)), not _lacks(found.said, found.given)
         if not kind.parts:
             return document, True
-        part = next((name for name in kind.parts if isinstance(value.get(name), dict) and "items" in value[name]), None)
+        part = part_of(kind, value)
         first = None
         if part is None:
             part, first = kind.parts[-1], path_of_parts(resource, self._request.market)
             touched.append(first)
-            page = await self._pages.get(first)
+            page = await self._pages.get(first, page_fault)
             if page is None:
                 raise Changed
         else:

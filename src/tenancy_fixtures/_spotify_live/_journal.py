@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError
 from ._answers import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from ..settings import Settings
@@ -70,10 +70,11 @@ class Journal:
             _write(path, _digest(content) + b"\n" + content)
         return len(content)
 
-    def forget(self, key: str) -> None:
-        """Drop a page."""
-        with suppress(FileNotFoundError):
-            self._path(key).unlink()
+    def forget(self, keys: Iterable[str]) -> None:
+        """Drop pages."""
+        for key in keys:
+            with suppress(FileNotFoundError):
+                self._path(key).unlink()
 
     @contextmanager
     def file(self, name: str) -> Iterator[Any]:

@@ -7,10 +7,14 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import WebApiMalformed
+from ._answers import page_fault
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from .._ingest._limits import Budget
     from ..monitoring import Tracker
+    from ._answers import Check
     from ._client import Client
     from ._journal import Journal
 
@@ -36,13 +40,18 @@ class Pages:
     fetched: int = 0
     kept: int = 0
 
-    async def get(self, link: str) -> dict[str, Any] | None:
-        """The object at a link: from the journal, else from the API; ``None`` where nothing is there."""
+    async def get(self, link: str, check: Check) -> dict[str, Any] | None:
+        """The object at a link: from the journal, else from the API; ``None`` where nothing is there.
+
+        What ``check`` finds a fault in is not kept, nor taken from the journal.
+
+        :raises WebApiMalformed: it is not what was asked for.
+        """
         found = await asyncio.to_thread(self.journal.read, link)
-        if found is not None:
+        if found is not None and check(found) is None:
             self.kept += 1
             return dict(found)
-        answer = await self.client.get(self.client.exchange.url_of(link))
+        answer = await self.client.get(self.client.exchange.url_of(link), check)
         if answer is None:
             return None
         value, size = answer
@@ -50,6 +59,10 @@ class Pages:
         self.fetched += 1
         self.tracker.count(PHASE, _count(lean), size)
         return lean
+
+    async def forget(self, links: Sequence[str]) -> None:
+        """Let the next who asks for them ask the API."""
+        await asyncio.to_thread(self.journal.forget, links)
 
     def _keep(self, link: str, value: dict[str, Any]) -> dict[str, Any]:
         try:
@@ -75,22 +88,32 @@ async def follow(pages: Pages, first: dict[str, Any], touched: list[str]) -> Col
     """Fetch page after page, as each one links to the next. ``touched`` gathers what was asked for.
 
     :raises Changed: the pages tell different totals, or one is gone.
-    :raises WebApiMalformed: a page is none, or links to one that was there before.
+    :raises WebApiMalformed: a page is none, or links to what is no URL, elsewhere, or to one that was there before.
     """
     found = Collection(said=_total(first), given=len(items_of(first)))
     page = first
     while page.get("next"):
-        link = pages.client.exchange.url_of(str(page["next"]))
-        if link in found.links:
-            raise WebApiMalformed("a page links back to one before it", source=link.partition("?")[0], hint="Nothing was loaded.")
+        try:
+            link = _next(pages, page, found.links)
+        except WebApiMalformed:
+            # Kept, they would lead every later run to the same end, and it would ask for nothing.
+            await pages.forget(touched)
+            raise
         found.links.append(link)
         touched.append(link)
-        answer = await pages.get(link)
+        answer = await pages.get(link, page_fault)
         if answer is None or _total(answer) != found.said:
             raise Changed
         page = answer
         found.given += len(items_of(page))
     return found
+
+
+def _next(pages: Pages, page: dict[str, Any], before: list[str]) -> str:
+    link = pages.client.exchange.url_of(page["next"])
+    if link in before:
+        raise WebApiMalformed("a page links back to one before it", source=link.partition("?")[0], hint="Nothing was loaded.")
+    return link
 
 
 def items_of(page: dict[str, Any]) -> list[Any]:
