@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tenancy_fixtures._spotify_live import WebApiRequest
+from tenancy_fixtures._spotify_live import WebApiRequest, _pages
 from tenancy_fixtures._spotify_live._journal import Journal
 from tenancy_fixtures._spotify_live._manners import Manners
 from tenancy_fixtures.exceptions import QuotaExceeded, WebApiMalformed, WebApiUnavailable
@@ -155,6 +155,34 @@ def test_pages_that_link_in_a_circle_are_forgotten(api: SpotifyApi, tmp_path: Pa
     del api.instead[path]
     fetched, documents = fetch(api, [albums], tmp_path)
     assert (fetched.kept, len(documents)) == (0, 25)
+
+
+@pytest.mark.parametrize("items", [[], [{"id": "a"}]])
+@pytest.mark.parametrize("total", [5, None])
+def test_pages_that_always_link_to_a_new_one_have_an_end(api: SpotifyApi, tmp_path: Path, albums: str, monkeypatch, items: list, total: int | None):
+    def more(handler):
+        number = sum(api.asked.values())
+        link = f"{ALBUMS}?number={number}" if number < ENOUGH else None
+        api.instead[f"{ALBUMS}?number={number}"] = more
+        handler.answer({"items": items, "total": total, "next": link and api.url + link})
+
+    if total is None:
+        monkeypatch.setattr(_pages, "_MOST_PAGES", 20)
+    api.instead[f"{ALBUMS}?limit=10"] = more
+    refuse(WebApiMalformed, "more than all items", api, [albums], tmp_path)
+    assert sum(api.asked.values()) < 25
+    # None of them is there for the next run to follow.
+    api.instead.clear()
+    fetched, documents = fetch(api, [albums], tmp_path)
+    assert (fetched.kept, len(documents)) == (0, 25)
+
+
+def test_pages_may_have_fewer_items_than_the_first(api: SpotifyApi, tmp_path: Path, playlist: str):
+    api.instead[HEAD] = lambda handler: handler.answer(
+        {**named("playlist", 1), "tracks": {**api._page(f"{PLAYLIST}/tracks", 100, 0), "next": f"{api.url}{PLAYLIST}/tracks?offset=100&limit=10"}}
+    )
+    fetched, documents = fetch(api, [playlist], tmp_path)
+    assert (fetched.pages, len(documents[0]["tracks"]["items"])) == (21, 300)
 
 
 # --- no pause -------------------------------------------------------------------------------------------------------------

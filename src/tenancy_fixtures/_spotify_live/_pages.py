@@ -23,6 +23,10 @@ PHASE = "fetch from the Web API"
 _LEFT_OUT = "available_markets"
 # A page has seven levels or so; what reads them later calls itself for each.
 _LEVELS = 64
+# The API's usual size of a page: where the first one has more, those after it may still have no more.
+_USUAL = 20
+# Pages that may come beyond those that a total needs, and pages of one collection in all, whatever it tells.
+_SPARE, _MOST_PAGES = 10, 10_000
 
 
 class Changed(Exception):
@@ -88,13 +92,13 @@ async def follow(pages: Pages, first: dict[str, Any], touched: list[str]) -> Col
     """Fetch page after page, as each one links to the next. ``touched`` gathers what was asked for.
 
     :raises Changed: the pages tell different totals, or one is gone.
-    :raises WebApiMalformed: a page is none, or links to what is no URL, elsewhere, or to one that was there before.
+    :raises WebApiMalformed: a page is none, or links to what is no URL, elsewhere, to one that was there before, or on and on.
     """
     found = Collection(said=_total(first), given=len(items_of(first)))
-    page = first
+    page, most = first, _most(first)
     while page.get("next"):
         try:
-            link = _next(pages, page, found.links)
+            link = _next(pages, page, found.links, most)
         except WebApiMalformed:
             # Kept, they would lead every later run to the same end, and it would ask for nothing.
             await pages.forget(touched)
@@ -109,11 +113,22 @@ async def follow(pages: Pages, first: dict[str, Any], touched: list[str]) -> Col
     return found
 
 
-def _next(pages: Pages, page: dict[str, Any], before: list[str]) -> str:
+def _next(pages: Pages, page: dict[str, Any], before: list[str], most: int) -> str:
     link = pages.client.exchange.url_of(page["next"])
     if link in before:
         raise WebApiMalformed("a page links back to one before it", source=link.partition("?")[0], hint="Nothing was loaded.")
+    if len(before) >= most:
+        message = "each page links to one more, and there are more than all items that they tell of need"
+        raise WebApiMalformed(message, source=link.partition("?")[0], hint="Nothing was loaded. Check TENANCY_SPOTIFY_API_URL.")
     return link
+
+
+def _most(first: dict[str, Any]) -> int:
+    """How many pages may follow the first one. They may have fewer items: some of a page may not be there in a country."""
+    said = _total(first)
+    if said is None:
+        return _MOST_PAGES
+    return min(said // min(max(len(items_of(first)), 1), _USUAL) + _SPARE, _MOST_PAGES)
 
 
 def items_of(page: dict[str, Any]) -> list[Any]:
