@@ -10,7 +10,7 @@ import pytest
 from sqlalchemy import text
 
 from tenancy_fixtures import FixtureManager, Pack, Settings
-from tenancy_fixtures.exceptions import DatabaseError, InvalidTenantId, TenantExists, TenantNotFound
+from tenancy_fixtures.exceptions import InvalidTenantId, TenantExists, TenantNotFound
 from tenancy_fixtures.integrations.sqlalchemy import tenant_context
 from tests.acceptance.support import State
 
@@ -23,7 +23,7 @@ LONGEST = "x" * 63
 # that a schema cannot have, names as long as they may be, numbers, ids that look like something else.
 AWKWARD = (
     *("select", "SELECT", "table", "user", "null", "NULL", "true", "default", "current_user", "all"),
-    *("public", "pg_catalog", "pg_temp", "pg_toast", "information_schema", "tenancy", "t_acme", "t_", "template0", "postgres"),
+    *("public", "pg_catalog", "pg_temp", "pg_toast", "information_schema", "tenancy", "t_acme", "t_acme.tracks", "t_", "template0", "postgres"),
     *("acme", "Acme", "ACME", "acme-", "acme_", "acme.", "a-c.m_e", "a_c_m_e", "a.c-m_e", "a-c-m-e", "a.c.m.e"),
     *("0", "00", "1e3", "0x10", "-1"[1:], "1.5", "2024-01-01", "127.0.0.1"),
     *(LONGEST, LONGEST[:-1] + "X", LONGEST[:-1] + "y", "X" * 63, f"{'a' * 60}.-_", f"{'a' * 60}-._"),
@@ -56,10 +56,9 @@ IMPOSSIBLE = (
         "{}",
         "{0}",
     ),
-    *("ä", "ﬀ", "ß", "İ", "ı", "K", "а", "é", "e\u0301", "١", "²", "𝟘", "😀", "x" * 64, "é" * 32, "x" * 10_000),  # noqa: RUF001 - that is the trap
+    *("ä", "ﬀ", "ß", "İ", "ı", "\u212a", "а", "é", "e\u0301", "١", "²", "𝟘", "😀", "x" * 64, "é" * 32, "x" * 10_000),  # noqa: RUF001 - that is the trap
     *(
         "'; DROP SCHEMA tenancy CASCADE; --",
-        "t_acme.tracks",
         "a,b",
         "a=b",
         "a:b",
@@ -122,18 +121,21 @@ async def test_naughty_strings_are_ids_or_are_refused(notes: FixtureManager, sta
         pytest.skip(f"no list of naughty strings in {path}")
     entries = {base64.b64decode(entry) for entry in json.loads(path.read_bytes())}
     words = {entry.decode() for entry in entries if is_text(entry)}
-    taken = {}
-    for word in sorted(words):
-        try:
-            taken[word] = (await notes.create_tenant(word)).namespace
-        except InvalidTenantId:
-            await refuses(notes, word)
-        except DatabaseError as error:
-            pytest.fail(f"the server refused an id: {error.sqlstate}")
+    # Whatever the server should refuse of them would be raised here.
+    taken = {word: namespace for word in sorted(words) if (namespace := await namespace_of(notes, word)) is not None}
     assert len({namespace.casefold() for namespace in taken.values()}) == len(taken) > 20
     assert len(await notes.list_tenants()) == len(taken)
     with pytest.raises(TenantNotFound):
         await notes.get_tenant("nobody")
+
+
+async def namespace_of(manager: FixtureManager, word: str) -> str | None:
+    """The schema of a tenant that is called so; ``None`` where nobody can be."""
+    try:
+        return (await manager.create_tenant(word)).namespace
+    except InvalidTenantId:
+        await refuses(manager, word)
+        return None
 
 
 def is_text(entry: bytes) -> bool:
