@@ -156,7 +156,8 @@ class DomainLoader(DataLoader):
 
     def _refusal(self, refused: Sequence[Detection], known: Sequence[KnownShape]) -> UnknownShape | WrongDomain:
         first = refused[0]
-        more = f"; nor can {len(refused) - 1} more of the files be loaded" if len(refused) > 1 else ""
+        others = [item.source for item in refused[1 : _LISTED + 1]] + (["…"] if len(refused) > _LISTED + 1 else [])
+        more = f"; nor can {len(refused) - 1} more of the files be loaded: {', '.join(others)}" if others else ""
         facts: dict[str, Any] = {"source": first.source, "files": [item.source for item in refused]}
         if first.shape is not None:
             hint = f"Nothing was loaded. Use the loader of {first.domain}, or DomainLoader, which loads files of all domains."

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from ..exceptions import SourceMalformed
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
     from .readers import Header
     from .sources import FileSource
@@ -47,9 +47,13 @@ def name_columns(source: FileSource, cells: Sequence[str], wanted: Collection[st
     named = [alike.get(place, cell) for place, cell in enumerate(cells)]
     names = tuple(name if name.strip(_BLANKS) or name in wanted else f"(column {place})" for place, name in enumerate(named, start=1))
     _refuse_twice(source, names, wanted)
-    return names, tuple(
-        f"column {place + 1} is read as {name}: only case, blanks or what stands between words differ" for place, name in alike.items()
-    )
+    return names, (_other_spellings(alike),) if alike else ()
+
+
+def _other_spellings(alike: Mapping[int, str]) -> str:
+    one = len(alike) == 1
+    places, read_as = ", ".join(str(place + 1) for place in alike), ", ".join(alike.values())
+    return f"column{'' if one else 's'} {places} {'is' if one else 'are'} read as {read_as}: only case, blanks or what stands between words differ"
 
 
 def _alike(cells: Sequence[str], wanted: Collection[str]) -> dict[int, str]:

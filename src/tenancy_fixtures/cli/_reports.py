@@ -56,9 +56,14 @@ def show_load(report: RunReport, *, phases: bool = False) -> None:
 
 def show_left_out(report: RunReport) -> None:
     """Say what was guessed of the sources, and what of them is not loaded: columns that no target reads, and rejects."""
+    noted: dict[str, list[str]] = {}
     for item in report.datasets:
         for note in item.notes if not item.skipped else ():
-            _output.say(f"Note on {item.dataset}: {note}.")
+            noted.setdefault(note, []).append(item.dataset)
+    # Several datasets may read one file, and say the same of it.
+    for note, datasets in noted.items():
+        _output.say(f"Note on {', '.join(datasets)}: {note}.")
+    for item in report.datasets:
         if item.ignored_columns and not item.skipped:
             _output.say(f"Ignored columns of {item.dataset}, which no target reads: {', '.join(item.ignored_columns)}.")
     _output.show_rejects([item for dataset in report.datasets for item in dataset.listed_rejects], sum(item.rejects for item in report.datasets))
