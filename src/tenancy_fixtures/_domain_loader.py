@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -78,9 +79,13 @@ class DomainLoader(DataLoader):
 
     @classmethod
     def known(cls, pack: Pack | None) -> tuple[KnownShape, ...]:
-        """The loader's shapes and those that a pack declares; the pack's in the place of others of the same name."""
-        own = {shape.name: KnownShape(shape) for shape in (pack.shapes if pack else ())}
-        return (*own.values(), *(shape for shape in cls.shapes() if shape.name not in own))
+        """The loader's shapes and those that a pack declares; the pack's in the place of others of the same name, and with their functions."""
+        theirs = {shape.name: shape for shape in cls.shapes()}
+        own = {
+            shape.name: replace(theirs[shape.name], declared=shape) if shape.name in theirs else KnownShape(shape)
+            for shape in (pack.shapes if pack else ())
+        }
+        return (*own.values(), *(shape for name, shape in theirs.items() if name not in own))
 
     @property
     def arguments(self) -> dict[str, Any]:

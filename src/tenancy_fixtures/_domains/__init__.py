@@ -6,10 +6,12 @@ the module has the functions that the declarations name.
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._ingest import SourceLimits, Spool, is_wanted, open_sources
@@ -19,7 +21,6 @@ from ._shape import Documents, KnownShape, Rewrite, shapes_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
-    from pathlib import Path
 
     from .._ingest import FileSource, Sources
     from .._pg.database import Transaction
@@ -34,6 +35,7 @@ __all__ = [
     "Rewrite",
     "Settled",
     "built_in",
+    "declarations",
     "detect",
     "detect_each",
     "find_sources",
@@ -46,6 +48,12 @@ __all__ = [
 def built_in() -> tuple[KnownShape, ...]:
     """The shapes of the domains that come with the library."""
     return tuple(shape for name in DOMAINS for shape in import_module(f".{name}", __name__).shapes())
+
+
+def declarations() -> dict[str, Path]:
+    """The files in which the kinds of the domains are declared, by the kinds' names."""
+    files = sorted((Path(__file__).parent / "shapes").glob("*/*.json"))
+    return {json.loads(file.read_text(encoding="utf-8"))["name"]: file for file in files}
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A small pack that works as it is, to begin one's own with."""
+"""Packs to begin one's own with: a small one that works as it is, or a copy of the default pack; and kinds of files, to be changed."""
 
 from __future__ import annotations
 
@@ -6,13 +6,19 @@ import re
 import shutil
 import tempfile
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from .._pack_models import NAME
 from ..exceptions import OutputExists, PackError
+from ..packs import DEFAULT_FOLDER, SHAPES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 _PACK: Final = Path(__file__).parent / "pack"
-_MANIFEST, _OWN_NAME = "pack.json", '"name": "my-pack"'
+_MANIFEST, _NAME = "pack.json", re.compile(r'"name": "[^"]*"')
+# What stands beside the default pack, and is none of it.
+_NO_PART: Final = ("*.py", "__pycache__", "words.json", "schemas", ".generated-by")
 
 
 def name_for(folder: Path) -> str:
@@ -21,8 +27,10 @@ def name_for(folder: Path) -> str:
     return name if re.fullmatch(NAME, name) else "my-pack"
 
 
-def write_pack(folder: Path, name: str) -> list[Path]:
-    """Write the pack into a folder that is not there yet, or empty, and return its files: all of them are there, or none.
+def write_pack(folder: Path, name: str, *, default: bool = False, shapes: Sequence[Path] = ()) -> list[Path]:
+    """Write a pack into a folder that is not there yet, or empty, and return its files: all of them are there, or none.
+
+    It is the small one, or a copy of the ``default`` pack. ``shapes`` are declarations that it gets besides.
 
     :raises OutputExists: the folder holds something, or is none.
     :raises PackError: it cannot be written.
@@ -35,9 +43,13 @@ def write_pack(folder: Path, name: str) -> list[Path]:
         with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pack-") as scratch:
             fresh = Path(scratch, "pack")
             # Contents alone: what is installed may be closed to changes.
-            shutil.copytree(_PACK, fresh, copy_function=shutil.copyfile)
-            manifest = (fresh / _MANIFEST).read_text(encoding="utf-8").replace(_OWN_NAME, f'"name": "{name}"', 1)
+            source, ignored = (DEFAULT_FOLDER, shutil.ignore_patterns(*_NO_PART)) if default else (_PACK, None)
+            shutil.copytree(source, fresh, copy_function=shutil.copyfile, ignore=ignored)
+            manifest = _NAME.sub(f'"name": "{name}"', (fresh / _MANIFEST).read_text(encoding="utf-8"), count=1)
             (fresh / _MANIFEST).write_text(manifest, encoding="utf-8")
+            for shape in shapes:
+                (fresh / SHAPES).mkdir(exist_ok=True)
+                shutil.copyfile(shape, fresh / SHAPES / shape.name)
             files = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
             _move(fresh, folder, there=there)
     except OSError as error:

@@ -44,18 +44,31 @@ def new(
     name: Annotated[
         Optional[str], typer.Option(metavar="NAME", help="What the pack is called. Without it: what the folder is called.", show_default=False)
     ] = None,
+    default: Annotated[
+        bool, typer.Option("--default", help="A copy of the default pack, under its name: the tenants that are made from it can go on with the copy.")
+    ] = False,
+    shape: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="KIND", help="Put the declaration of this kind of files into the pack, to be changed. Repeatable.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Begin a pack of your own: a small one that works as it is, with a README that says what each file is for."""
+    """Begin a pack of your own: a small one that works as it is, with a README that says what each file is for; or a copy of the default pack."""
     import re
 
+    from .._domains import declarations
     from .._pack_models import NAME
     from .._skeleton import name_for, write_pack
+    from ..packs import Pack
 
     if name is not None and not re.fullmatch(NAME, name):
         raise typer.BadParameter("a pack's name is 1 to 63 of a-z 0-9 _ . - and begins with a letter or digit", param_hint="--name")
-    name = name or name_for(folder)
-    files = write_pack(folder, name)
+    kinds = declarations() if shape else {}
+    unknown = [kind for kind in shape or () if kind not in kinds]
+    if unknown:
+        raise typer.BadParameter(f"no such kind of files: {', '.join(unknown)}; there are {', '.join(kinds)}", param_hint="--shape")
+    name = name or (Pack.default().name if default else name_for(folder))
+    files = write_pack(folder, name, default=default, shapes=[kinds[kind] for kind in shape or ()])
     if as_json:
         _output.emit({"pack": name, "folder": str(folder), "files": [str(path) for path in files]})
         return

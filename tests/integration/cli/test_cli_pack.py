@@ -39,6 +39,31 @@ def test_a_new_pack_passes_its_check_and_loads(tenancy, made):
     assert (loaded["rejects"], tenancy("validate", "acme", "--pack", made).code) == (0, 0)
 
 
+def test_a_copy_of_the_default_pack_and_a_kind_that_reads_other_files(tenancy, tmp_path):
+    folder, file = tmp_path / "copy", tmp_path / "zahlen.csv"
+    assert tenancy("pack", "new", folder, "--default", "--shape", "analytics-metrics", "--shape", "ai-prompts").code == 0
+    assert Pack.from_folder(folder).name == Pack.default().name
+    assert sorted(path.name for path in (folder / "shapes").iterdir()) == ["metrics.json", "prompts.json"]
+    assert not {"__init__.py", "generate.py", "words.json", "schemas"} & {path.name for path in folder.iterdir()}
+    # A tenant of the default pack goes on with the copy, and what the library's functions make of a kind they go on making.
+    assert tenancy("tenant", "create", "acme").code == 0
+    (tmp_path / "prompts.json").write_text('[{"name": "greet", "version": 1, "template": "Hello {name}"}]', encoding="utf-8")
+    assert tenancy("load", "acme", "--pack", folder, "--file", tmp_path / "prompts.json").code == 0
+    file.write_text("metric;date;value\nplays;03.05.2024;1.234,5\n", encoding="utf-8")
+    assert tenancy("load", "acme", "--pack", folder, "--file", file).code == 6
+    shape = folder / "shapes" / "metrics.json"
+    columns = json.loads(shape.read_text(encoding="utf-8"))
+    target = columns["datasets"][0]["targets"][0]["columns"]
+    target["period_start"]["steps"] = [{"format": "%d.%m.%Y"}]
+    target["value"]["steps"] = [{"number": {"thousands": ".", "decimal": ","}}]
+    shape.write_text(json.dumps(columns), encoding="utf-8")
+    done = tenancy("load", "acme", "--pack", folder, "--file", file, "--json")
+    assert (done.code, done.json["stored"]) == (0, 1), done
+    refused = tenancy("pack", "new", tmp_path / "other", "--shape", "none")
+    assert (refused.code, (tmp_path / "other").exists()) == (2, False)
+    assert "spotify-tracks" in refused.err
+
+
 def test_what_is_written_is_told(tenancy, tmp_path):
     done = tenancy("pack", "new", tmp_path / "a")
     assert done.out.splitlines() == [str(tmp_path / "a" / name) for name in FILES]
