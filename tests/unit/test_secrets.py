@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import random
 import string
+import time
+from typing import Any
 
 import pytest
 
-from tenancy_fixtures._secrets import find_secrets, is_placeholder, secrets_in_words
+from tenancy_fixtures._secrets import find_secrets, is_placeholder, secrets_in_words, without_secrets
 
 
 def made(prefix: str, length: int, alphabet: str = string.ascii_letters + string.digits, suffix: str = "") -> str:
@@ -39,6 +41,12 @@ FORMS = {
     "jwt": JWT,
     "pem": PEM,
     "azure": f"DefaultEndpointsProtocol=https;AccountName=models;AccountKey={made('', 86)}==;EndpointSuffix=core.windows.net",
+    "azure, a shared link": f"https://a.blob.core.windows.net/c/model.bin?sv=2022-11-02&sp=r&sig={made('', 43)}%3D",
+    "telegram": made("123456789:AA", 33),
+    "telegram, in a link": made("https://api.telegram.org/bot123456789:AA", 33) + "/sendMessage",
+    "discord": made("https://discord.com/api/webhooks/123456789012345678/", 68),
+    "user and password in a link": f"https://models:{made('', 16)}@models.example.org/x",
+    "a token in a link": f"https://{made('', 40, '0123456789abcdef')}@git.example.org/a/b.git",
     "postgres": "postgresql://models:t0psecret@db.example.org:5432/registry",
     "redis without a user": "redis://:t0psecret@cache:6379/0",
     "a dsn": "host=db.example.org dbname=registry user=models password=t0psecret",
@@ -205,6 +213,146 @@ def test_what_is_no_secret_is_left_alone(document: object):
     assert list(find_secrets(document)) == []
 
 
+VALUE = "Zq8Lr2Vw9Kp4Xt6N"
+HEX = made("", 40, "0123456789abcdef")
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        # By their names.
+        *({key: VALUE} for key in ("OPENAI_KEY", "openai_key", "azure_openai_key", "AzureOpenAIKey", "pass", "storage_account_key", "xi-api-key")),
+        *({key: HEX} for key in ("wandb_key", "Ocp-Apim-Subscription-Key", "user_token", "PGPASSWORD", "x-functions-key")),
+        *({key: "hunter2"} for key in ("db_pass", "DB_PASS", "userPass", "MYSQL_PWD")),
+        {"auth": {"user": "me", "pass": "correct"}},
+        {"storage_key": made("", 43) + "/" + made("+", 42) + "=="},
+        # By the name of what they are in.
+        {"token": {"value": VALUE}},
+        {"api_key": {"type": "plain", "value": VALUE}},
+        {"private_key": [VALUE]},
+        {"secrets": [VALUE]},
+        {"secrets": {"database": "Summer2024"}},
+        {"cookies": {"session": VALUE}},
+        # By what stands before them.
+        {"args": ["serve", "--api-key", VALUE]},
+        {"headers": [["x-api-key", VALUE]]},
+        {"command": ["curl", "-u", f"me:{VALUE}", "https://api.example.org"]},
+        {"text": f"serve --api-key {VALUE} --port 80"},
+        {"text": "serve --password hunter2"},
+        {"text": f"mysql -u root -p{VALUE} registry"},
+        {"text": f"curl -u me:{VALUE} https://api.example.org"},
+        {"text": "machine api.example.org login me password hunter2x"},
+        {"text": "export DB_PASS=hunter2"},
+        {"text": f'{{\\"api_key\\": \\"{VALUE}\\"}}'},
+        {"text": f"<api_key>{VALUE}</api_key>"},
+        {"text": f"https://api.example.org/v1?key={VALUE}"},
+        # In headers.
+        *({"headers": {"X-Auth": f"Token {value}"}} for value in (VALUE, HEX)),
+        {"headers": {"X-Api-Key": VALUE}},
+        {"headers": {"Cookie": f"theme=dark; session={VALUE}"}},
+        {"headers": {"Authorization": "Basic bW9kZWxzOmh1bnRlcjI="}},
+        *({"text": header} for header in (f"X-Auth: Token {HEX}", f"X-Api-Key: {VALUE}", f"Cookie: session={VALUE}")),
+        {"text": "Authorization: Basic bW9kZWxzOmh1bnRlcjI="},
+        # Though a word of those that only stand in a place is a piece of them.
+        {"password": "xxxxReal9Pass"},
+        {"password": "Enterprise9000"},
+        {"api_key": "sk-live-Yq8Your2Vw9Kp4Xt6Naa"},
+        {"text": "sk-live-Yq8Your2Vw9Kp4Xt6Naa"},
+        {"api_key": "${OPENAI_KEY:" + VALUE + "}"},
+    ],
+    ids=str,
+)
+def test_a_secret_is_found_by_what_is_around_it(document: dict[str, Any]):
+    (found,) = find_secrets(document)
+    assert not any(value in f"{found.path} {found.kind}" for value in (VALUE, HEX))
+    removed = str(without_secrets(document))
+    assert "[removed]" in removed
+    assert not any(value in removed for value in (VALUE, HEX, "hunter2", "Real9", "Yq8"))
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        # Keys of objects, passes over data, roles of a chat, folders.
+        {"storage_key": "models/bert.bin", "service_key": "embedding", "cache_key": HEX, "hf_key": "text_model.encoder.layers.0.self_attn.q_proj"},
+        {"forward_pass": "train", "second_pass": "stage2", "pass": "train", "first_pass": "conv1x1"},
+        {"user_token": "USER:", "assistant_token": "ASSISTANT2024:", "bot_token": "<|bot|>", "system_token": "[SYSTEM]"},
+        {"pwd": "/home/me", "text": "PWD=/home/me"},
+        {"private_key": "/etc/keys/model1.pem", "encryption_key": "alias/models/v1", "access_token": "https://auth.example.org/token1"},
+        {"ssh_key": "ssh-ed25519 " + made("AAAA", 64), "auth": "oauth2", "authorization": "bearerAuth", "cookie": "lang=en; theme=dark"},
+        # Names of models and packages.
+        {
+            "description": "A Basic ConvNeXt-Large-320d-v2.1 model",
+            "other": "Bearer ConvNeXt-Large-320d-v2.1",
+            "third": "Token classification: bert2bert-base",
+        },
+        {"dep": "sk-learn1234567890123456", "name": "sk-test-image-classification-v2", "layer": "fw_convolution_layer_2_weights"},
+        {"text": "token=word2vec300"},
+        # Labels, measures and schemas.
+        {"label2id": {"B-PASSWORD": 1004, "I-PASSWORD": 1005, "API_KEY": 1006}, "id2label": {"1004": "B-PASSWORD", "1006": "API_KEY"}},
+        {"metrics": [{"name": "pass@1", "type": "pass@1", "value": 0.3412}], "pass@10": "45.2%"},
+        {"properties": {"api_keys": {"type": "array", "title": "Api Keys", "items": {"$ref": "#/components/schemas/ApiKeyV1Row"}}}},
+        {"required": ["api_key", "connection_id"], "openai_api_key": {"lc": 1, "type": "secret", "id": ["OPENAI_API_KEY"]}},
+        # What would stand there.
+        *(
+            {"headers": {"Authorization": value}}
+            for value in ("Bearer ${OPENAI_API_KEY}", "Bearer $TOKEN", "Bearer <token>", "token YOUR_KEY", "Basic {login}")
+        ),
+        *({"api_key": value} for value in ("EMPTY", "not-needed", "sk-no-key-required", "ollama", "lm-studio", "token-abc123", "fake-key", "openai")),
+        *(
+            {"api_key": value}
+            for value in ("openai_api_key", "xxxx1234", "sk-****abcd", "AKIAIOSFODNN7EXAMPLE", "yourapikeyhere", "${KEY:?must be set}")
+        ),
+        {"password": "db-password", "passwd": "Enter password", "db_password": "changeme1", "secret": "[removed]"},
+        {"text": "api_key=${OPENAI_API_KEY_2} and password=form.password1 and api_key=settings.key2"},
+        {"text": "mysql -u root -p registry; mysql -p${PW} x; curl -u $NAME:$TOKEN https://api.example.org; --password authentication"},
+        {"args": ["--api-key", "$OPENAI_KEY", "--password", "--token", "hello"]},
+    ],
+    ids=str,
+)
+def test_what_only_sounds_like_a_secret_is_left_alone(document: dict[str, Any]):
+    assert list(find_secrets(document)) == []
+
+
+def test_a_path_is_told_once():
+    document = {"a": f"{FORMS['github']} and {FORMS['openai']}", FORMS["github"]: {"x": 1}, FORMS["openai"]: FORMS["anthropic"]}
+    assert [item.path for item in find_secrets(document)] == ["a", "…"]
+
+
+def test_of_a_text_only_its_secrets_are_removed():
+    document = {
+        "a": f"see {FORMS['github']}, or https://me:{VALUE}@api.example.org/x.",
+        "b": f"before {PEM}after",
+        "c": f"curl -H 'X-Api-Key: {VALUE}' -u me:{VALUE} https://api.example.org",
+        "d": ["mysql", f"-p{VALUE}", "registry"],
+    }
+    assert without_secrets(document) == {
+        "a": "see [removed], or https://me:[removed]@api.example.org/x.",
+        "b": "before [removed]\nafter",
+        "c": "curl -H 'X-Api-Key: [removed]' -u me:[removed] https://api.example.org",
+        "d": ["mysql", "-p[removed]", "registry"],
+    }
+
+
+def test_what_is_called_a_secret_is_removed_with_all_that_is_in_it():
+    document = {
+        "secrets": ["t0psecret", {"name": "one"}],
+        "token": {"value": "t0psecret", "parts": ["t0psecret"], "expired": False},
+        "private_key": ["t0psecret", "t0psecret"],
+        "password": 12345678,
+        FORMS["github"]: "x",
+    }
+    assert without_secrets(document) == {
+        "secrets": ["[removed]", {"name": "[removed]"}],
+        "token": {"value": "[removed]", "parts": ["[removed]"], "expired": False},
+        "private_key": ["[removed]", "[removed]"],
+        "password": "[removed]",
+        "[removed]": "x",
+    }
+    kept = {"permissions": {"secrets": "read", "id_token": "write"}, "secret": None, "token": "", "api_keys": 3, "secret_type": "t0psecret"}
+    assert without_secrets(kept) == kept
+
+
 def test_all_are_named_and_the_words_are_bounded():
     document = {"models": [{"api_key": f"t0psecret-{number}"} for number in range(20)]}
     found = list(find_secrets(document))
@@ -224,3 +372,15 @@ def test_a_long_text_is_searched_in_reasonable_time():
         list(find_secrets({"template": text, "other": "-----BEGIN PRIVATE KEY-----" * 2_000, "more": "eyJ" * 50_000, "url": "a" * 200_000 + "://"}))
         == []
     )
+
+
+@pytest.mark.parametrize(
+    "piece", ["sk-", "a-", "_", "/a", "a.b.", " ", "curl -u ", "mysql -", "cookie=", "<abc>", "://a:b", "api_key=", "--api-key ", "*", "x"]
+)
+def test_a_text_made_to_take_long_does_not(piece: str):
+    """Twenty seconds and more where a pattern looks at each piece again from each of them."""
+    text = piece * (60_000 // len(piece))
+    start = time.process_time()
+    for name in ("text", "password", "api_key", "cookie"):
+        list(find_secrets({name: text}))
+    assert time.process_time() - start < 10
