@@ -247,6 +247,12 @@ async def test_a_payload_loses_what_is_secret_and_nothing_else(acme: FixtureMana
         "client_secret": "t0ps3cret",
         "api_key": "t0ps3cret",
         "note": "use ghp_0123456789012345678901234567890123456789 please",
+        "X-Api-Key": "t0ps3cret",
+        "db_pass": "t0ps3cret",
+        "secrets": ["t0ps3cret"],
+        "private_key": ["t0ps3cret", "t0ps3cret"],
+        "auth_token": {"value": "t0ps3cret"},
+        "links": ["https://me:t0ps3cret@example.com/x"],
     }
     kept = {"secret_type": "adafruit_io_key", "token_count": 3, "keys_url": "https://example.com/keys", "secrets": "read", "password": None}
     payload = {"action": "opened", "issue": {"title": "Hi", "number": 7, **secrets, "deep": [{**kept}]}, "sender": {"login": "ann"}}
@@ -258,4 +264,5 @@ async def test_a_payload_loses_what_is_secret_and_nothing_else(acme: FixtureMana
     assert "t0ps3cret" not in text
     assert "ghp_0" not in text
     assert row["payload"]["issue"]["note"] == "use [removed] please"
+    assert row["payload"]["issue"]["links"] == ["https://me:[removed]@example.com/x"]
     assert row["payload"]["issue"]["deep"] == [kept]

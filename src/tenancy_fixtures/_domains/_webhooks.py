@@ -10,6 +10,8 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
+from .._secrets import without_secrets
+
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
@@ -87,14 +89,6 @@ _TIMES = (
 )
 _NAMES = ("title", "full_name", "name", "tag_name", "login", "number", "head_branch", "ref", "id")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?(?:Z|[+-]\d\d:?\d\d)")
-_SECRET_NAME = re.compile(
-    r"(?:^|[_-])(?:secret|token|password|passwd|passphrase|private_?key|api_?key|access_?key|authorization|credentials?|cookie)$", re.IGNORECASE
-)
-_SECRET_VALUE = re.compile(
-    r"gh[pousr]_[0-9A-Za-z]{20,}|github_pat_\w{20,}|glpat-[\w-]{20,}|xox[abeprs]-[\w-]{10,}|(?:AKIA|ASIA)[0-9A-Z]{16}|"
-    r"sk-[\w-]{20,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*|-----BEGIN [A-Z ]*PRIVATE KEY-----[\s\S]*?(?:-----END [A-Z ]*PRIVATE KEY-----|$)"
-)
-REMOVED = "[removed]"
 
 
 def activities(payload: Any, given: Mapping[str, str]) -> Iterator[dict[str, Any]]:  # noqa: ARG001 - every rewriter gets what is given
@@ -161,14 +155,3 @@ def _target(payload: Mapping[str, Any]) -> Any:
 
 def _member(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else None
-
-
-def without_secrets(value: Any) -> Any:
-    """The same document with ``[removed]`` for what is called a secret, and for texts that are formed like the tokens of known services."""
-    if isinstance(value, dict):
-        return {
-            name: REMOVED if _SECRET_NAME.search(name) and isinstance(item, str) and item else without_secrets(item) for name, item in value.items()
-        }
-    if isinstance(value, list):
-        return [without_secrets(item) for item in value]
-    return _SECRET_VALUE.sub(REMOVED, value) if type(value) is str else value
