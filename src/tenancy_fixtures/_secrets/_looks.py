@@ -15,6 +15,7 @@ _SIGNS: Final = re.compile(r"[\w.@:/\\ ~#-]+")
 _PATH: Final = re.compile(
     r"(?:^|[/\\])[a-z][a-z_-]{2,}[/\\]|[/\\][a-z][a-z_-]{2,}$|[/\\][\w.-]*\.[A-Za-z][A-Za-z0-9]{0,11}$|^(?:~|#|\.{1,2}|[A-Za-z]:)(?:[/\\]|$)"
 )
+_FILE: Final = re.compile(r"[\w.-]{1,120}\.(?:pem|key|crt|cer|der|pub|p12|pfx|jks|json|ya?ml|toml|env|txt)|id_(?:rsa|dsa|ecdsa|ed25519)")
 _PUBLIC: Final = re.compile(
     r"https?://[^\s@]*|(?:ssh-[a-z0-9]+|ecdsa-[a-z0-9-]+|age1)\s?[A-Za-z0-9+/=]{20,}(?:\s.*)?|-----BEGIN (?!.*PRIVATE)[\s\S]*"
 )
@@ -54,7 +55,7 @@ def is_credential(text: str, least: int = _SHORTEST) -> bool:
 
 def is_path(text: str) -> bool:
     """Whether it is the path of a file or a folder."""
-    return _SIGNS.fullmatch(text) is not None and _PATH.search(text) is not None
+    return _SIGNS.fullmatch(text) is not None and (_PATH.search(text) is not None or _FILE.fullmatch(text) is not None)
 
 
 def is_public(text: str) -> bool:

@@ -16,6 +16,7 @@ _COLLECTION: Final = re.compile(r"(?:^|[_.-])(?:secrets|credentials|passwords|co
 # What stands beside a token that is a piece of a text, and beside a password that is called by a short word.
 _OF_TEXTS: Final = frozenset({"id", "logprob", "score", "rank", "prob", "bytes", "special", "count", "start", "end", "index", "normalized"})
 _OF_ACCOUNTS: Final = frozenset({"user", "username", "login", "email", "host", "hostname", "uid"})
+_DESCRIBING: Final = frozenset({"type", "kind", "name", "title", "description", "provider", "region", "scope", "version", "url", "endpoint", "$ref"})
 _NAMES: Final = ("name", "key", "Name", "Key", "header", "variable")
 _VALUES: Final = frozenset({"value", "text", "plain", "plaintext", "raw", "base64", "hex", "string", "secret_value"})
 _WORD: Final = re.compile(r"[A-Za-z][\w-]{1,60}")
@@ -36,10 +37,10 @@ def members(value: Mapping[Any, Any], name: str) -> Iterator[tuple[str, Any, str
             yield text, item, ""
         elif low in _VALUES and (beside or called(name)):
             yield text, item, beside if low == "value" and beside else name
-        elif account and called(text) == "short":
+        elif called(text) == "short" and (account or called(f"{name}_{text}") == "password"):
             yield text, item, "password"
         else:
-            yield text, item, KEPT if kept and not called(text) else text
+            yield text, item, KEPT if kept and low not in _DESCRIBING and not called(text) else text
 
 
 def items(value: Sequence[Any], name: str) -> Iterator[tuple[Any, str]]:

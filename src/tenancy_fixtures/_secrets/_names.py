@@ -18,104 +18,24 @@ _AFTER: Final = frozenset({"value", "text", "plain", "plaintext", "raw", "base64
 _PASSWORDS: Final = frozenset({"password", "passwords", "passwd", "pwd", "passphrase", "passcode", "secret", "secrets"})
 _SHORT: Final = frozenset({"pass", "pw", "pswd"})
 _OF_PASSES: Final = frozenset(
-    {
-        "db",
-        "database",
-        "smtp",
-        "imap",
-        "mail",
-        "email",
-        "user",
-        "admin",
-        "root",
-        "ftp",
-        "sftp",
-        "ssh",
-        "proxy",
-        "mysql",
-        "pg",
-        "postgres",
-        "sql",
-        "redis",
-    }
-    | {"mongo", "mongodb", "rabbitmq", "amqp", "ldap", "http", "auth", "basic", "login", "jdbc", "registry", "wifi", "account", "mqtt", "kafka"}
+    {"db", "database", "smtp", "imap", "mail", "email", "user", "admin", "root", "ftp", "sftp", "ssh", "proxy", "mysql", "pg", "postgres"}
+    | {"sql", "redis", "mongo", "mongodb", "rabbitmq", "amqp", "ldap", "http", "auth", "basic", "login", "jdbc", "registry", "wifi", "account"}
+    | {"mqtt", "kafka", "vpn"}
 )
-_JOINED: Final = frozenset(
-    {"apikey", "apikeys", "apisecret", "apitoken", "clientsecret", "secretkey", "accesskey", "privatekey", "accesstoken", "authtoken"}
-    | {"refreshtoken", "bearertoken", "authkey"}
-)
-_JOINED_PASSWORDS: Final = frozenset({"dbpassword", "dbpass", "pgpassword", "mysqlpassword", "userpassword", "userpass", "sshpass", "dbpwd"})
+# A name in one word of small letters: dbpassword, apikey, hftoken.
+_JOINED: Final = re.compile(r"([a-z0-9]*?)(api)?(keys?|token|password|passwd|secret|pass)")
 _HEADERS: Final = frozenset({"authorization", "auth", "xauth"})
 _COOKIES: Final = frozenset({"cookie", "cookies", "setcookie"})
 _OF_KEYS: Final = frozenset({"api", "access", "private", "secret", "encryption", "signing", "auth", "ssh", "subscription", "master", "account"})
 # Whose key it is, or what for: most of them call other things a key as well, such as the place of an object in a store.
 _OF_OTHER_KEYS: Final = frozenset(
-    {"storage", "service", "deploy", "shared", "webhook", "app", "client", "admin", "server", "root", "hmac", "aes", "jwt", "license", "functions"}
-    | {
-        "openai",
-        "ai",
-        "azure",
-        "anthropic",
-        "claude",
-        "cohere",
-        "mistral",
-        "groq",
-        "gemini",
-        "google",
-        "vertex",
-        "palm",
-        "huggingface",
-        "hf",
-        "replicate",
-    }
-    | {"together", "togetherai", "fireworks", "deepseek", "perplexity", "openrouter", "xai", "nvidia", "bedrock", "aws", "gcp", "cloudflare", "ai21"}
-    | {
-        "wandb",
-        "comet",
-        "neptune",
-        "mlflow",
-        "clearml",
-        "langchain",
-        "langsmith",
-        "langfuse",
-        "litellm",
-        "helicone",
-        "pinecone",
-        "weaviate",
-        "qdrant",
-    }
-    | {
-        "serpapi",
-        "serper",
-        "tavily",
-        "exa",
-        "brave",
-        "bing",
-        "jina",
-        "voyage",
-        "elevenlabs",
-        "deepgram",
-        "assemblyai",
-        "stripe",
-        "sendgrid",
-        "twilio",
-    }
-    | {
-        "github",
-        "gitlab",
-        "slack",
-        "databricks",
-        "snowflake",
-        "datadog",
-        "sentry",
-        "rapidapi",
-        "gpt",
-        "llm",
-        "dashscope",
-        "zhipu",
-        "moonshot",
-        "kaggle",
-    }
+    {"storage", "service", "deploy", "shared", "webhook", "app", "client", "admin", "server", "root", "hmac", "aes", "jwt", "license"}
+    | {"functions", "openai", "ai", "azure", "anthropic", "claude", "cohere", "mistral", "groq", "gemini", "google", "vertex", "palm"}
+    | {"huggingface", "hf", "replicate", "together", "togetherai", "fireworks", "deepseek", "perplexity", "openrouter", "xai", "nvidia"}
+    | {"bedrock", "aws", "gcp", "cloudflare", "ai21", "wandb", "comet", "neptune", "mlflow", "clearml", "langchain", "langsmith", "langfuse"}
+    | {"litellm", "helicone", "pinecone", "weaviate", "qdrant", "serpapi", "serper", "tavily", "exa", "brave", "bing", "jina", "voyage"}
+    | {"elevenlabs", "deepgram", "assemblyai", "stripe", "sendgrid", "twilio", "github", "gitlab", "slack", "databricks", "snowflake", "datadog"}
+    | {"sentry", "rapidapi", "gpt", "llm", "dashscope", "zhipu", "moonshot", "kaggle"}
 )
 _OF_TOKENS: Final = frozenset(
     {"access", "api", "auth", "authentication", "authorization", "oauth", "refresh", "bearer", "secret", "security", "personal", "private", "deploy"}
@@ -128,8 +48,9 @@ _OTHER_TOKENS: Final = frozenset(
     | {"stop", "special", "begin", "beginning", "decoder", "encoder", "forced", "suppress", "prefix", "suffix", "middle", "fim", "eot", "eod", "sot"}
     | {"eom", "eoi", "boi", "boa", "eoa", "tool", "think", "per", "next", "page", "language", "lang", "max", "min", "num", "first", "last", "context"}
     | {"prompt", "completion", "input", "output", "cached", "word", "added", "content", "char", "byte", "placeholder", "verify", "target", "source"}
-    | {"redir", "redirect", "cursor", "continuation", "system", "assistant"}
+    | {"redir", "redirect", "cursor", "continuation", "system", "assistant", "sub"}
 )
+_OTHERS: Final = frozenset({"credential", "credentials", "bearer", "pat", "sas"})
 _SCHEME: Final = re.compile(r"(?:bearer|basic|token|api-?key|bot|digest)\s+(?=\S)", re.IGNORECASE)
 _NAMED: Final = re.compile(r"[A-Za-z]+(?:[-_. ][A-Za-z]+)+")
 _COOKIE: Final = re.compile(r"=\s*([^;=\s]+)")
@@ -149,12 +70,13 @@ def called(name: str) -> Called | None:
         words.pop()
     if not words:
         return None
-    *before, last = words
+    joined = _JOINED.fullmatch(words[-1])
+    *before, last = words[:-1] + [part for part in joined.groups() if part] if joined else words
     return _password(before, last, alone=name.isalpha()) or _header(before, last) or _key_or_token(before, last)
 
 
 def _password(before: list[str], last: str, *, alone: bool) -> Called | None:
-    if last in _PASSWORDS or last in _JOINED_PASSWORDS:
+    if last in _PASSWORDS:
         return "password"
     if last not in _SHORT:
         return None
@@ -170,29 +92,27 @@ def _header(before: list[str], last: str) -> Called | None:
 
 
 def _key_or_token(before: list[str], last: str) -> Called | None:
-    if last in _JOINED:
-        return "key"
     if last in ("key", "keys") and before:
         if before[-1] in _OF_KEYS:
             return "key"
         return "looks" if before[-1] in _OF_OTHER_KEYS else None
     if last == "token" and not _OTHER_TOKENS & set(before):
         return "key" if _OF_TOKENS & set(before) else "looks"
-    return "looks" if last in ("credential", "credentials") else None
+    return "looks" if last in _OTHERS else None
 
 
 def tells(name: str, text: str) -> bool:
     """Whether a name says that its value is a secret, and the value is one, not a stand-in for it."""
     kind = called(name)
-    if kind is None or is_placeholder(text) or _is_name(name, text):
+    if kind is None or is_placeholder(text):
         return False
     if kind == "password":
         return _is_password(name, text)
     scheme = _SCHEME.match(text)
     bare = text[scheme.end() :] if scheme else text
-    if is_placeholder(bare) or is_path(bare) or is_public(bare):
+    if is_placeholder(bare) or is_path(bare) or is_public(bare) or _is_name(name, bare):
         return False
-    if kind == "key" or (kind == "header" and scheme):
+    if kind == "key" or (kind == "header" and scheme and not bare.islower()):
         return _is_key(bare)
     return is_credential(bare) or _is_special(kind, name, bare)
 
@@ -226,7 +146,7 @@ def _is_password(name: str, text: str) -> bool:
         return len(text) >= _LEAST_NUMBER
     if text.replace(".", "", 1).isdigit() or (name.lower().endswith("pwd") and is_path(text)):
         return False  # a figure of a measure; where a shell is
-    return not _is_sentence(text)
+    return not _is_sentence(text) and not _is_name(name, text)
 
 
 def _is_key(text: str) -> bool:

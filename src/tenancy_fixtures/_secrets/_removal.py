@@ -17,7 +17,6 @@ _NAME: Final = re.compile(
 )
 _SURE: Final = frozenset({"password", "key", "cookie"})
 _PERMISSIONS: Final = frozenset({"read", "write", "admin", "none", "inherit"})  # what may be done with secrets
-_LEAST_NUMBER: Final = 4  # digits of a number that is a password, and no count
 
 
 def without_secrets(value: Any) -> Any:
@@ -33,21 +32,14 @@ def _without(value: Any, name: str, *, inside: bool) -> Any:
         for password in in_command(value):
             done = [item.replace(password, REMOVED) if isinstance(item, str) else item for item in done]
         return done
-    if inside and _is_content(value):
-        return REMOVED
-    return _of_text(value, name) if type(value) is str else value
+    if type(value) is str:
+        return REMOVED if inside and value and value.lower() not in _PERMISSIONS else _of_text(value, name)
+    number = not isinstance(value, bool) and value is not None
+    return REMOVED if number and tells(name, str(value)) else value
 
 
 def _is_secret(key: str, told: str) -> bool:
     return _NAME.search(key) is not None or called(key) in _SURE or called(told) in _SURE
-
-
-def _is_content(value: Any) -> bool:
-    """Whether what is called a secret may be one: neither empty nor a permission, a count, a yes or no."""
-    if isinstance(value, bool) or value is None:
-        return False
-    text = str(value)
-    return text.lower() not in _PERMISSIONS if type(value) is str and text else text.isdigit() and len(text) >= _LEAST_NUMBER
 
 
 def _of_text(text: str, name: str) -> str:

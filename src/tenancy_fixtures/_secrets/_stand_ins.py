@@ -92,9 +92,9 @@ _MASK: Final = re.compile(
 )
 _NOT_OF_WORDS: Final = re.compile(r"[^a-z0-9]+")
 _REFERENCE: Final = re.compile(
-    r"\$[A-Z_][A-Z0-9_]*|\$\{(?P<inside>[^}]*)\}|\$\(.*\)|\$\{\{.*\}\}|\{\{.*\}\}|\{[A-Za-z_][\w.]*\}|%\(?\w+\)?[s%]|<[^>]*>|\[[A-Za-z _-]*\]|__\w+__|#\{.*\}#?"
+    r"\$[A-Z_][A-Z0-9_]*|\$\{(?P<inside>[^}]*)\}|\$\(.*\)|\$\{\{.*\}\}|\{\{.*\}\}|\{[A-Za-z_][\w.:-]*\}|%\(?\w+\)?[s%]|<[^>]*>|\[[A-Za-z _-]*\]|__\w+__|#\{.*\}#?"
     r"|[A-Z][A-Z0-9]*(?:_[A-Z0-9]+)+|(?:os\.)?(?:environ|getenv)\b.*|process\.env\b.*|env(?:iron)?[:./(].*|!?(?:ENV|env|vault|secret|ref)\b[ :/(].*"
-    r"|!Ref\b.*|secrets?[.:/].*|vault[.:/].*|op://.*|ssm:.*|sm://.*|keyring:.*|arn:aws:(?:secretsmanager|ssm|kms):.*|projects/[^/]+/secrets/.*|file:.*"
+    r"|!Ref\b.*|\$env:\w+|%env\(.*|(?:[a-z]+[-+])?(?:secretref|secretsmanager|keyvault|vaultref):.*|(?:gsm|bws|doppler|infisical|keychain)://.*|secrets?[.:/].*|vault[.:/].*|op://.*|ssm:.*|sm://.*|keyring:.*|arn:aws:(?:secretsmanager|ssm|kms):.*|projects/[^/]+/secrets/.*|file:.*"
     r"|/run/secrets/.*|alias/.*|ENC\[.*|@Microsoft\.KeyVault.*|(?:st|dbutils|settings|config)\.secrets\b.*",
     re.DOTALL,
 )
