@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 from tenancy_fixtures._secrets import without_secrets
 
 VALUE = "Zq8Lr2Vw9Kp4Xt6N"
@@ -48,3 +50,11 @@ def test_what_is_called_a_secret_is_removed_with_all_that_is_in_it():
         "secret_type": "t0psecret",
     }
     assert without_secrets(kept) == kept
+
+
+def test_blocks_without_end_are_removed_in_reasonable_time():
+    """Minutes where the end of each is looked for."""
+    start = time.process_time()
+    begin = PEM.partition("-----END")[0]
+    assert without_secrets([begin * 20_000, begin * 20_000 + PEM]) == ["[removed]", "[removed]\n"]
+    assert time.process_time() - start < 20

@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Any
 from ._forms import in_command, known_in, told_in
 from ._members import items, members
 from ._names import tells
-from ._removal import REMOVED, without_secrets
+from ._removal import without_secrets
 from ._stand_ins import is_placeholder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["REMOVED", "Secret", "find_secrets", "is_placeholder", "secrets_in_words", "without_secrets"]
+__all__ = ["Secret", "find_secrets", "is_placeholder", "secrets_in_words", "without_secrets"]
 
 _LISTED = 8  # secrets that a message names
 _LONGEST_KEY = 60  # characters of a key that a path shows

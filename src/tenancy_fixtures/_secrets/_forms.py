@@ -123,7 +123,10 @@ def in_command(words: Sequence[Any]) -> list[str]:
 
 
 def _published(text: str) -> Iterator[Found]:
+    done = 0  # the end of the last key in a block: what is in it is not looked at again, nor is its end looked for
     for match in _KNOWN.finditer(text):
+        if match.start() < done:
+            continue
         assert match.lastgroup is not None
         kind, end = _KINDS[int(match.lastgroup[1:])], match.end()
         if is_shown(match[0]) or len(set(match[0][-12:])) < _LEAST_SIGNS:
@@ -132,7 +135,7 @@ def _published(text: str) -> Iterator[Found]:
             continue
         if match[0].startswith("-----"):
             last = _END.search(text, end)
-            end = last.end() if last else len(text)
+            done = end = last.end() if last else len(text)
         yield Found(match.start(), end, kind)
 
 
