@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import random
 import string
-import time
 from typing import Any
 
 import pytest
@@ -359,10 +358,9 @@ def test_a_long_text_is_searched_in_reasonable_time():
 @pytest.mark.parametrize(
     "piece", ["sk-", "a-", "_", "/a", "a.b.", " ", "curl -u ", "mysql -", "cookie=", "<abc>", "://a:b", "api_key=", "--api-key ", "*", "x"]
 )
-def test_a_text_made_to_take_long_does_not(piece: str):
-    """Twenty seconds and more where a pattern looks at each piece again from each of them."""
-    text = piece * (60_000 // len(piece))
-    start = time.process_time()
+@pytest.mark.timeout(120)
+def test_a_text_made_to_take_long_comes_to_an_end(piece: str):
+    """Many minutes where a pattern looks at each piece again from each of them."""
+    text = piece * (200_000 // len(piece))
     for name in ("text", "password", "api_key", "cookie"):
         list(find_secrets({name: text}))
-    assert time.process_time() - start < 10
