@@ -110,7 +110,9 @@ async def owners(transaction: Transaction, uid: UUID, target: str, rows: Mapping
 async def settle(transaction: Transaction, uid: UUID, table: Table, kept: Record, keys: Sequence[int]) -> None:
     """Let the record take these rows as they are now."""
     await transaction.run("checksums.plain_text")
-    await transaction.run(compose("checksums.settle", keys=_integers(keys, "bigint"), **_parts(uid, table, kept)))
+    buckets = sorted({key & (kept.buckets - 1) for key in keys})
+    lists = {"keys": _integers(keys, "bigint"), "buckets": _integers(buckets, "integer")}
+    await transaction.run(compose("checksums.settle", **lists, **_parts(uid, table, kept)))
 
 
 async def put_back(transaction: Transaction, table: Table, scratch: Table, kept: Record, found: Changes, columns: Sequence[str]) -> tuple[int, int]:

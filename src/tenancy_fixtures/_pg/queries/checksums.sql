@@ -67,18 +67,23 @@ GROUP BY t.tenant_id
 ORDER BY t.tenant_id
 
 -- name: settle
--- The record takes these rows as they are now: those of a repair. All others keep what was recorded of them.
-WITH settled AS (
-    SELECT d.key, d.content FROM (SELECT {key} AS key, {content} AS content FROM {table} AS r OFFSET 0) AS d WHERE d.key = ANY ({keys})
-), changed AS (
-    SELECT d.bucket, sum(coalesce(s.content, k.content) # (coalesce(s.content, k.content) >> 29) # (coalesce(s.content, k.content) << 17)) AS checksum, array_agg(k.key) AS keys,
-        array_agg(coalesce(s.content, k.content)) AS contents
-    FROM tenancy.row_digests AS d
-    CROSS JOIN LATERAL unnest(d.keys, d.contents) AS k (key, content)
-    LEFT JOIN settled AS s ON s.key = k.key
-    WHERE d.uid = {uid} AND d.target = {target}
-      AND d.bucket IN (SELECT (g & {mask})::integer FROM unnest({keys}) AS g)
-    GROUP BY d.bucket
+-- The record takes these rows as they are now: those of a repair. All others keep what was recorded of them. Nobody knows how many rows
+-- that are: a full join reads either side once, whatever the planner takes them for.
+WITH settled AS MATERIALIZED (
+    SELECT DISTINCT d.key, d.content FROM (SELECT {key} AS key, {content} AS content FROM {table} AS r OFFSET 0) AS d WHERE d.key = ANY ({keys})
+), taken AS MATERIALIZED (
+    SELECT k.bucket, k.key, coalesce(s.content, k.content) AS content
+    FROM (
+        SELECT d.bucket, u.key, u.content
+        FROM tenancy.row_digests AS d CROSS JOIN LATERAL unnest(d.keys, d.contents) AS u (key, content)
+        WHERE d.uid = {uid} AND d.target = {target} AND d.bucket = ANY ({buckets})
+    ) AS k
+    FULL JOIN settled AS s ON s.key = k.key
+), changed AS MATERIALIZED (
+    SELECT t.bucket, sum(t.content # (t.content >> 29) # (t.content << 17)) AS checksum, array_agg(t.key) AS keys, array_agg(t.content) AS contents
+    FROM taken AS t
+    WHERE t.bucket IS NOT NULL
+    GROUP BY t.bucket
 )
 UPDATE tenancy.row_digests AS d
 SET checksum = c.checksum, keys = c.keys, contents = c.contents

@@ -70,11 +70,16 @@ WHERE n.nspname = %(namespace)s
 ORDER BY 1, 2
 
 -- name: tenants_in_column
--- Rows that say themselves whose they are: of another tenant, by its id or its uid.
-SELECT t.tenant_id, v.rows
-FROM (SELECT {column}::text AS value, count(*) AS rows FROM {table} WHERE {column} IS NOT NULL GROUP BY 1) AS v
-JOIN tenancy.tenants AS t ON t.uid <> {uid} AND v.value IN (t.tenant_id, t.uid::text)
-ORDER BY 1
+-- Rows that say themselves whose they are: of another tenant, by its id or its uid. Values and tenants may both be many: they
+-- are joined by what is equal, which need not compare each with each.
+WITH found AS MATERIALIZED (
+    SELECT {column}::text AS value, count(*) AS rows FROM {table} WHERE {column} IS NOT NULL GROUP BY 1
+), names (tenant_id, value) AS MATERIALIZED (
+    SELECT tenant_id, tenant_id FROM tenancy.tenants WHERE uid <> {uid}
+    UNION
+    SELECT tenant_id, uid::text FROM tenancy.tenants WHERE uid <> {uid}
+)
+SELECT n.tenant_id, f.rows FROM found AS f JOIN names AS n ON n.value = f.value ORDER BY 1
 
 -- name: missing_grants
 -- Tables of the migrator's own that loader or application cannot use in all the ways that they are given.
