@@ -16,6 +16,7 @@ from ._fixture import BaseFixture, FixtureContext
 from ._ingest import SourceLimits, Spool
 from ._integrity.checksums import record_tables
 from ._integrity.look import Look, look_at_tenant
+from ._integrity.rights import give_rights, missing_rights
 from ._pg import checksums
 from ._pg.catalog import read_tables, table_order
 from ._pg.integrity import count_where, is_behind, move_sequence, orphaned, sequences
@@ -123,19 +124,12 @@ class RepairFixture(BaseFixture):
         return look
 
     async def _grant(self, context: FixtureContext) -> list[Step]:
-        """The rights that loader and application have on every table: somebody may have taken them."""
-        roles = context.transaction.roles
-        if not roles.loader or not roles.app:
-            return []
-        values = {"namespace": context.existing.namespace, "loader": roles.loader, "app": roles.app}
-        missing = [row["name"] for row in await context.transaction.all("isolation.missing_grants", **values)]
-        if missing:
-            parts = {"schema": identifier(context.existing.namespace), "loader": identifier(roles.loader), "app": identifier(roles.app)}
-            await context.transaction.run(compose("registry.grant_schema", **parts))
-            for name in missing:
-                table = identifier(context.existing.namespace, name)
-                await context.transaction.run(compose("isolation.grant_table", table=table, loader=parts["loader"], app=parts["app"]))
-        return [Step(self.name, "grant", name) for name in missing]
+        """The rights that loader and application have on what the migrator owns: somebody may have taken them."""
+        namespace = context.existing.namespace
+        missing = [item for item in await missing_rights(context.transaction, namespace, self.made) if item.owned]
+        for item in missing:
+            await give_rights(context.transaction, namespace, item)
+        return [Step(self.name, "grant", item.object) for item in missing]
 
     async def _change(self, context: FixtureContext, look: Look, *, first: bool) -> list[Step]:
         """Make the schema what the pack makes, each object by itself: one that the data does not allow leaves the others."""

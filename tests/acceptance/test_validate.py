@@ -84,6 +84,37 @@ async def test_what_the_tenant_has_besides_is_its_own(loaded: FixtureManager, st
     assert (await loaded.validate("acme")).ok
 
 
+async def test_a_partition_needs_no_rights_of_its_own(acme: FixtureManager, state: State):
+    state.run(
+        "SET ROLE tenancy_test_migrator",
+        "CREATE TABLE t_acme.analytics_events_1999 PARTITION OF t_acme.analytics_events FOR VALUES FROM ('1999-01-01') TO ('2000-01-01')",
+    )
+    assert (await acme.validate("acme")).findings == ()
+    assert (await acme.repair("acme", dry_run=True)).steps == ()
+
+
+@pytest.mark.parametrize(
+    ("damage", "severity", "message"),
+    [
+        ("REVOKE INSERT, UPDATE ON t_acme.albums FROM tenancy_test_loader", "error", "lacks rights: INSERT, UPDATE for the loader"),
+        ("REVOKE DELETE ON t_acme.albums FROM tenancy_test_app", "warning", "lacks rights: DELETE for the application"),
+        (
+            "REVOKE SELECT ON t_acme.albums FROM tenancy_test_app, tenancy_test_loader",
+            "error",
+            "lacks rights: SELECT for the loader; SELECT for the application",
+        ),
+    ],
+    ids=["loader", "application", "both"],
+)
+async def test_rights_that_are_missing_are_named(acme: FixtureManager, state: State, damage: str, severity: str, message: str):
+    state.run(damage)
+    report = await acme.validate("acme")
+    assert [(item.rule, item.severity, item.object, item.message) for item in report.findings] == [("permission", severity, "albums", message)]
+    steps = (await acme.repair("acme")).steps
+    assert [(step.action, step.object) for step in steps] == [("grant", "albums")]
+    assert (await acme.validate("acme")).findings == ()
+
+
 async def test_a_sequence_that_is_behind(settings: Settings, spoilt: PackFolder, state: State):
     for revision in spoilt.folder.glob("migrations/*.sql"):
         revision.unlink()

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING
 
 from .._pg.sql import compose, identifier, literal
 from .._shapes import Finding
+from .rights import missing_rights
 
 if TYPE_CHECKING:
     from typing import Any
 
     from .look import Look
+    from .rights import MissingRights
 
 _TENANT_COLUMNS = ("tenant_id", "tenant_uid", "tenant")
 
@@ -20,6 +22,7 @@ async def check_isolation(look: Look) -> None:
     neighbours = {row["namespace"]: row["tenant_id"] for row in await look.transaction.all("isolation.other_tenants", uid=look.tenant.uid)}
     await _check_owners(look)
     await _check_grants(look)
+    await _check_rights(look)
     await _check_reach(look, neighbours)
     await _check_schema(look)
     await _check_rows(look)
@@ -38,10 +41,26 @@ async def _check_grants(look: Look) -> None:
         severity, whom = ("error", "everybody") if row["everybody"] else ("warning", f"the role {row['grantee']!r}")
         look.found(Finding("grant", severity, row["object"], f"is open to {whom}: {row['rights']}"), checks=0)
     look.checks += 1
-    for name in look.unreadable:
-        look.found(
-            Finding("permission", "error" if look.made and name in look.made.tables else "warning", name, "cannot be read by the loader"), checks=0
-        )
+
+
+async def _check_rights(look: Look) -> None:
+    """Loader and application may do what they are given to do after every script."""
+    lacking = await missing_rights(look.transaction, look.tenant.namespace, look.made)
+    for item in lacking:
+        severity = "error" if item.loader and _is_made(look, item) else "warning"
+        look.found(Finding("permission", severity, item.object, item.message), checks=0)
+    look.checks += 1
+    # Without the schema nothing in it can be read, and that is told. What is left are tables of others.
+    told = {item.object for item in lacking}
+    closed = any(item.kind == "schema" and item.loader for item in lacking)
+    for name in look.unreadable if not closed else ():
+        if name not in told:
+            severity = "error" if look.made and name in look.made.tables else "warning"
+            look.found(Finding("permission", severity, name, "cannot be read by the loader"), checks=0)
+
+
+def _is_made(look: Look, item: MissingRights) -> bool:
+    return item.kind == "schema" or (look.made is not None and f"{item.kind} {item.name}" in look.made.structure)
 
 
 async def _check_reach(look: Look, neighbours: dict[str, str]) -> None:

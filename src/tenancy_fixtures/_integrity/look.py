@@ -62,7 +62,9 @@ class Look:
 async def look_at_tenant(transaction: Transaction, tenant: Tenant, pack: Pack, made: Made | None, *, keys: bool = False) -> Look:
     """Begin a look: what is there, and what of it can be read."""
     await read_heap_only(transaction)
-    structure = await fingerprint(transaction.connection, tenant.namespace)
+    # As the role that owns it: PostgreSQL prints other names to one that may not use the schema.
+    async with transaction.acting_as("migrator"):
+        structure = await fingerprint(transaction.connection, tenant.namespace)
     own = await own_tables(transaction, tenant.namespace)
     tables = await read_tables(transaction.connection, tenant.namespace)
     # Partitions are read through their table.

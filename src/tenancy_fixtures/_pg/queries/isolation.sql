@@ -81,14 +81,41 @@ WITH found AS MATERIALIZED (
 )
 SELECT n.tenant_id, f.rows FROM found AS f JOIN names AS n ON n.value = f.value ORDER BY 1
 
--- name: missing_grants
--- Tables of the migrator's own that loader or application cannot use in all the ways that they are given.
-SELECT c.relname::text AS name
-FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE n.nspname = %(namespace)s AND c.relkind IN ('r', 'p') AND pg_catalog.pg_has_role(c.relowner, 'USAGE')
-  AND (SELECT count(*) FROM pg_catalog.unnest(ARRAY[%(loader)s, %(app)s]::text[]) AS who (role), pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS what (kind)
-       WHERE pg_catalog.has_schema_privilege(who.role::name, n.oid, 'USAGE') AND pg_catalog.has_table_privilege(who.role::name, c.oid, what.kind)) < 8
-ORDER BY 1
+-- name: missing_rights
+-- What loader and application are given after every script and have no more, by object: on what the migrator owns, and on what the pack
+-- makes (``made``, by kind and name). Partitions are used by way of their table, and need no rights of their own. ``owned`` says that
+-- the migrator can give them.
+WITH home AS (
+    SELECT n.oid, n.nspname, n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+), who AS (
+    SELECT r.oid, r.rolname = %(loader)s AS is_loader FROM pg_catalog.pg_roles AS r WHERE r.rolname IN (%(loader)s, %(app)s)
+), object (kind, name, owner, is_loader, "right", granted) AS (
+    SELECT 'schema', h.nspname::text, h.nspowner, w.is_loader, 'USAGE', pg_catalog.has_schema_privilege(w.oid, h.oid, 'USAGE')
+    FROM home AS h, who AS w
+    UNION ALL
+    SELECT CASE c.relkind WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'f' THEN 'foreign table' ELSE 'table' END,
+        c.relname::text, c.relowner, w.is_loader, g.kind, pg_catalog.has_table_privilege(w.oid, c.oid, g.kind)
+    FROM pg_catalog.pg_class AS c JOIN home AS h ON h.oid = c.relnamespace,
+        who AS w, pg_catalog.unnest('{SELECT,INSERT,UPDATE,DELETE}'::text[]) AS g (kind)
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND NOT c.relispartition
+    UNION ALL
+    SELECT 'sequence', c.relname::text, c.relowner, w.is_loader, g.kind, pg_catalog.has_sequence_privilege(w.oid, c.oid, g.kind)
+    FROM pg_catalog.pg_class AS c JOIN home AS h ON h.oid = c.relnamespace,
+        who AS w, pg_catalog.unnest('{USAGE,SELECT,UPDATE}'::text[]) AS g (kind)
+    -- The application draws numbers, and sets no sequence.
+    WHERE c.relkind = 'S' AND (w.is_loader OR g.kind <> 'UPDATE')
+)
+SELECT o.kind, o.name, pg_catalog.pg_has_role(%(migrator)s::name, o.owner, 'USAGE') AS owned,
+    pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE o.is_loader) AS loader,
+    pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE NOT o.is_loader) AS app
+FROM object AS o
+WHERE NOT o.granted AND (pg_catalog.pg_has_role(%(migrator)s::name, o.owner, 'USAGE') OR o.kind || ' ' || o.name = ANY (%(made)s::text[]))
+GROUP BY o.kind, o.name, o.owner
+ORDER BY o.kind = 'schema' DESC, o.kind, o.name
 
 -- name: grant_table
 GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {loader}, {app}
+
+-- name: grant_sequence
+GRANT USAGE, SELECT, UPDATE ON SEQUENCE {sequence} TO {loader};
+GRANT USAGE, SELECT ON SEQUENCE {sequence} TO {app}
