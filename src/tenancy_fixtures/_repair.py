@@ -16,18 +16,20 @@ from ._fixture import BaseFixture, FixtureContext
 from ._ingest import SourceLimits, Spool
 from ._integrity.checksums import record_tables
 from ._integrity.look import Look, look_at_tenant
+from ._integrity.made import plain
 from ._integrity.rights import give_rights, missing_rights
+from ._integrity.rows import moved
 from ._pg import checksums
-from ._pg.catalog import read_tables, table_order
-from ._pg.integrity import count_where, is_behind, move_sequence, orphaned, sequences
+from ._pg.catalog import fingerprint, read_tables, table_order
+from ._pg.integrity import count_where, is_behind, move_sequence, orphaned, own_tables, sequences
 from ._pg.orphans import treat_orphans
-from ._pg.script import run_script
+from ._pg.script import try_script
 from ._pg.sql import compose, identifier
 from ._repair_ddl import changes_of
 from ._shapes import Step
 from .audit import AuditAction
 from .constants import NAMESPACE_PREFIX
-from .exceptions import DatabaseError, DataRejected, ScriptEscaped, ScriptFailed, SourceError
+from .exceptions import DataRejected, SourceError
 from .validators import look_over
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
     from ._integrity.made import Made
     from ._pg.checksums import Changes
+    from ._repair_ddl import Change
     from ._shapes import Table
     from .packs import Pack
 
@@ -132,28 +135,22 @@ class RepairFixture(BaseFixture):
         return [Step(self.name, "grant", item.object) for item in missing]
 
     async def _change(self, context: FixtureContext, look: Look, *, first: bool) -> list[Step]:
-        """Make the schema what the pack makes, each object by itself: one that the data does not allow leaves the others."""
+        """Make the schema what the pack makes, each object by itself: one that data or rights do not allow leaves the others."""
         return [
             Step(self.name, change.action, change.object, {"kind": change.kind})
             for change in changes_of(look)
-            if change.first == first and await self._run(context, change.statements)
+            if change.first == first and await self._run(context, change)
         ]
 
-    async def _run(self, context: FixtureContext, statements: str) -> bool:
-        try:
-            async with context.transaction.connection.transaction():
-                facts: dict[str, Any] = {"namespace": context.existing.namespace, "shared": context.pack.manifest.shared_schemas}
-                await run_script(context.transaction, statements, file="repair", fresh=False, **facts)
-        except (ScriptFailed, ScriptEscaped, DatabaseError):
-            await context.transaction.set_context(role=context.transaction.roles.migrator)
-            return False
-        return True
+    async def _run(self, context: FixtureContext, change: Change) -> bool:
+        facts: dict[str, Any] = {"namespace": context.existing.namespace, "shared": context.pack.manifest.shared_schemas}
+        return await try_script(context.transaction, change.statements, lambda: _is_reached(context, change), file="repair", **facts)
 
     async def _move_sequences(self, context: FixtureContext) -> list[Step]:
         namespace, steps = context.existing.namespace, []
-        tables = await read_tables(context.transaction.connection, namespace)
+        tables = await _own_tables(context)
         for item in await sequences(context.transaction, namespace):
-            if item.table in tables and await is_behind(context.transaction, namespace, item):
+            if item.owned and item.table in tables and await is_behind(context.transaction, namespace, item):
                 # What a sequence has counted to is the one thing that no rollback takes back.
                 if not context.dry_run:
                     await move_sequence(context.transaction, namespace, item)
@@ -162,19 +159,22 @@ class RepairFixture(BaseFixture):
 
     async def _treat_orphans(self, context: FixtureContext, look: Look) -> list[Step]:
         steps = []
-        tables = await read_tables(context.transaction.connection, context.existing.namespace)
+        tables = await _own_tables(context)
         keys = {
             (key.table, ",".join(key.columns)): key
             for table in (*tables.values(), *(look.made.tables.values() if look.made else ()))
             for key in table.foreign_keys
         }
         for (name, columns), key in keys.items():
-            own = replace(key, schema=context.existing.namespace, target_schema=context.existing.namespace)
-            if name not in tables or not await count_where(context.transaction, tables[name], orphaned(own)):
+            own = moved(key, context.existing.namespace)
+            target = tables.get(own.target_table) if own.target_schema == own.schema else None
+            # Rows that are hidden from who looks are there all the same, and so are those of others' tables.
+            if name not in tables or target is None or target.row_security:
                 continue
-            done = await treat_orphans(context.transaction, own)
-            if done is not None:
-                steps.append(Step(self.name, done[0], f"{name}.{columns}", {"rows": done[1]}))
+            if await count_where(context.transaction, tables[name], orphaned(own)):
+                done = await treat_orphans(context.transaction, own)
+                if done is not None and done[1]:
+                    steps.append(Step(self.name, done[0], f"{name}.{columns}", {"rows": done[1]}))
         return steps
 
     # --- rows -----------------------------------------------------------------------------------------------------------
@@ -183,10 +183,10 @@ class RepairFixture(BaseFixture):
         """Only the rows that are missing or edited, and of those the columns that a dataset writes."""
         uid, steps = context.existing.uid, []
         kept = await checksums.recorded(context.transaction, uid)
-        names = {item.object for item in look.findings if item.rule in ("missing", "edited")} & kept.keys()
-        tables = await read_tables(context.transaction.connection, context.existing.namespace)
+        tables = await _own_tables(context)
+        names = {item.object for item in look.findings if item.rule in ("missing", "edited")} & kept.keys() & tables.keys()
         found = {name: await checksums.changes(context.transaction, uid, tables[name], kept[name]) for name in names}
-        loader = _Again(context.pack, names)
+        loader = _Again(context.pack, names, tables)
         if not names or not await loader.find(context):
             return []
         async with _scratch(context, loader) as scratch:
@@ -208,11 +208,27 @@ class RepairFixture(BaseFixture):
         return [Step(self.name, "put back rows", table.name, rows)] if inserted or written else []
 
 
-class _Again(DataLoader):
-    """The datasets that write to some tables, and whose sources are still what was loaded from them."""
+async def _own_tables(context: FixtureContext) -> dict[str, Table]:
+    """The tenant's tables that belong to the role at work: those of others are left to them."""
+    own = await own_tables(context.transaction, context.existing.namespace)
+    tables = await read_tables(context.transaction.connection, context.existing.namespace)
+    return {name: table for name, table in tables.items() if name in own and own[name]["owned"]}
 
-    def __init__(self, pack: Pack, tables: Collection[str]) -> None:
-        super().__init__([item.name for item in pack.manifest.datasets if any(target.table in tables for target in item.targets)])
+
+async def _is_reached(context: FixtureContext, change: Change) -> bool:
+    """Whether an object is what it was made again for: over a column of another type, PostgreSQL makes the same of it each time."""
+    if change.aim is None:
+        return True
+    place, definition = change.aim
+    return plain(await fingerprint(context.transaction.connection, context.existing.namespace)).get(place) == definition
+
+
+class _Again(DataLoader):
+    """The datasets that write to some tables, and to ``own`` ones alone, and whose sources are still what was loaded from them."""
+
+    def __init__(self, pack: Pack, tables: Collection[str], own: Collection[str]) -> None:
+        written = {item.name: {target.table for target in item.targets} for item in pack.manifest.datasets}
+        super().__init__([name for name, targets in written.items() if targets & set(tables) and targets <= set(own)])
         self._pack = pack
 
     async def find(self, context: FixtureContext) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Dict, NamedTuple, Tuple, Union
+from typing import TYPE_CHECKING, Dict, NamedTuple, Optional, Tuple, Union
 
 from ._integrity.made import plain
 from ._pg.catalog import PLACE
@@ -24,13 +24,18 @@ _Names = Dict[str, Union[str, Tuple[str, str]]]
 
 
 class Change(NamedTuple):
-    """Statements for one object. Those of ``first`` are what rows are told apart by, and come before any row is written."""
+    """Statements for one object. Those of ``first`` are what rows are told apart by, and come before any row is written.
+
+    ``aim`` is what the object must be afterwards, by its kind and name: where PostgreSQL makes something else of the statements,
+    nothing is gained by them.
+    """
 
     action: str
     kind: str
     object: str
     statements: str
     first: bool = False
+    aim: Optional[Tuple[Tuple[str, str], str]] = None
 
 
 def changes_of(look: Look) -> list[Change]:
@@ -72,15 +77,16 @@ class _Ddl:
         first = not definition.startswith(("FOREIGN KEY", "CHECK"))
         kind = "key" if first else "constraint"
         names: _Names = {"table": (self._namespace, table), "name": name}
+        aim = ("constraint", place), definition
         if there is None:
             yield Change("put back", kind, place, ddl("ddl.add_constraint", self._local(definition), **names), first)
         elif there != definition:
-            yield Change("make again", kind, place, ddl("ddl.replace_constraint", self._local(definition), **names), first)
+            yield Change("make again", kind, place, ddl("ddl.replace_constraint", self._local(definition), **names), first, aim)
         elif self._raw[f"constraint {place}"].endswith(" NOT VALID"):
             yield Change("validate", kind, place, ddl("ddl.validate_constraint", **names), first)
         elif definition.startswith("FOREIGN KEY"):
             # Its triggers are off. Only a superuser may switch them on by themselves; a constraint that is made again has new ones.
-            yield Change("make again", kind, place, ddl("ddl.replace_constraint", self._local(definition), **names), first)
+            yield Change("make again", kind, place, ddl("ddl.replace_constraint", self._local(definition), **names), first, aim)
 
     def _index(self, name: str) -> Iterator[Change]:
         made, there = self._made.get(("index", name)), self._there.get(("index", name))
@@ -88,7 +94,8 @@ class _Ddl:
         if made is not None and there is None:
             yield Change("put back", "index", name, ddl("ddl.make", definition), first=True)
         elif made is not None and made != there:
-            yield Change("make again", "index", name, ddl("ddl.replace_index", definition, index=(self._namespace, name)), first=True)
+            statements = ddl("ddl.replace_index", definition, index=(self._namespace, name))
+            yield Change("make again", "index", name, statements, first=True, aim=(("index", name), made))
         elif there is not None:
             yield Change("rebuild", "index", name, ddl("ddl.rebuild_index", index=(self._namespace, name)), first=True)
 
@@ -101,13 +108,15 @@ class _Ddl:
         if made is not None and there is None:
             yield Change("put back", "trigger", place, ddl("ddl.make", self._local(made)))
         elif made is not None and made != there:
-            yield Change("make again", "trigger", place, ddl("ddl.replace_trigger", self._local(made), **names))
+            yield Change("make again", "trigger", place, ddl("ddl.replace_trigger", self._local(made), **names), aim=(("trigger", place), made))
         else:
             yield Change("switch on", "trigger", place, ddl("ddl.enable_trigger", **names))
 
     def _rule(self, place: str) -> Iterator[Change]:
         table, name = self._split(place)
-        if table is not None and ("rule", place) in self._there:
+        made, there = self._made.get(("rule", place)), self._there.get(("rule", place))
+        # One that does something else is not made the pack's by being switched on.
+        if table is not None and there is not None and made in (None, there):
             yield Change("switch on", "rule", place, ddl("ddl.enable_rule", table=(self._namespace, table), name=name))
 
     def _table(self, name: str) -> Iterator[Change]:
@@ -134,7 +143,7 @@ class _Ddl:
             statements.append(ddl("ddl.set_default", default, **names) if default else ddl("ddl.drop_default", **names))
         if bool(made["null"]) != bool(there["null"]):
             statements.append(ddl("ddl.set_not_null" if made["null"] else "ddl.drop_not_null", **names))
-        yield Change("make again", "column", place, ";\n".join(statements))
+        yield Change("make again", "column", place, ";\n".join(statements), aim=(("column", place), made[0]))
 
     def _split(self, place: str) -> tuple[str | None, str]:
         """Table and name of ``table.name``: both may have dots in them."""

@@ -202,6 +202,7 @@ async def test_damage_is_found_named_and_repaired(manager: FixtureManager, db: S
         assert steps(report) == steps(plan)
         assert [entry["action"] for entry in db.audit(report.run_id)] == ["tenant:repaired"]
         left = alarms(await manager.validate("acme"))
+        assert steps(await manager.repair("acme", dry_run=True)) == [], "what was said to be repaired is not"
     after = state_of(db)
     if case.repaired:
         assert steps(report)

@@ -52,9 +52,7 @@ async def test_functions_of_the_control_plane_look_at_the_catalogue_first(script
         for statement in FALSE_CATALOGUE.replace("{deed}", REGISTER).split(";\nCREATE CAST"):
             await transaction.run(sql.SQL("SELECT set_config('search_path', 't_x', true)"))
             await transaction.run(sql.SQL(statement if statement.startswith("\n") else f"CREATE CAST{statement}"))
-        await transaction.run(
-            "script.give_namespace", namespace="t_x", owner=(await facts(transaction, "SELECT current_user::text AS who"))[0]["who"]
-        )
+        await transaction.run(sql.SQL("SELECT tenancy.give_namespace('t_x', current_user)"))
         assert await facts(transaction, "SELECT FROM tenancy.tenants WHERE tenant_id = 'intruder'") == []
         settings = await facts(
             transaction, "SELECT unnest(proconfig) AS setting FROM pg_catalog.pg_proc WHERE pronamespace = 'tenancy'::regnamespace"

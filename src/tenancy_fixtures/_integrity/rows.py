@@ -128,7 +128,7 @@ async def check_references(look: Look) -> None:
 def _references(look: Look) -> Iterator[ForeignKey]:
     here, seen = look.tenant.namespace, set()
     there = [key for table in look.tables.values() for key in table.foreign_keys]
-    made = [_moved(key, here) for table in (look.made.tables.values() if look.made else ()) for key in table.foreign_keys]
+    made = [moved(key, here) for table in (look.made.tables.values() if look.made else ()) for key in table.foreign_keys]
     for key in [*there, *made, *_declared(look)]:
         place = (key.table, key.columns, key.target_schema, key.target_table, key.target_columns)
         # Rows that row security hides are there all the same.
@@ -139,7 +139,7 @@ def _references(look: Look) -> Iterator[ForeignKey]:
             yield key
 
 
-def _moved(key: ForeignKey, schema: str) -> ForeignKey:
+def moved(key: ForeignKey, schema: str) -> ForeignKey:
     """A reference of the schema that was made for trial, as it is in the tenant's."""
     return replace(key, schema=schema, target_schema=schema if key.target_schema == key.schema else key.target_schema)
 

@@ -140,11 +140,11 @@ async def put_back(transaction: Transaction, table: Table, scratch: Table, kept:
 
 
 async def _allowed(transaction: Transaction, statement: sql.Composed) -> int:
-    """How many rows a statement writes; none where a constraint does not allow it."""
+    """How many rows a statement writes; none where a constraint does not allow it, or somebody else's table that it asks."""
     try:
         async with transaction.connection.transaction():
             return await transaction.run(statement)
-    except psycopg.IntegrityError:
+    except (psycopg.IntegrityError, psycopg.errors.InsufficientPrivilege):
         return 0
 
 

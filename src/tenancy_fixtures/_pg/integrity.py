@@ -58,13 +58,14 @@ class TableIndex:
 
 @dataclass(frozen=True)
 class NumberSource:
-    """A sequence, and the column that takes its numbers."""
+    """A sequence, and the column that takes its numbers; ``owned`` by the role at work."""
 
     table: str
     column: str
     schema: str
     sequence: str
     step: int
+    owned: bool
 
     @property
     def object(self) -> str:
@@ -83,7 +84,7 @@ async def read_heap_only(transaction: Transaction) -> None:
 
 
 async def own_tables(transaction: Transaction, namespace: str) -> dict[str, dict[str, Any]]:
-    """Tables by name: ``part`` of another one, ``readable`` for the role at work."""
+    """Tables by name: ``part`` of another one, ``readable`` for the role at work, ``owned`` by it."""
     return {row["name"]: row for row in await transaction.all("integrity.tables", namespace=namespace)}
 
 
@@ -220,7 +221,7 @@ def _indexes_of(plan: Any) -> list[str]:
 async def sequences(transaction: Transaction, namespace: str) -> list[NumberSource]:
     """The sequences that feed columns of a schema, as far as this role may read them."""
     rows = await transaction.all("integrity.sequences", namespace=namespace)
-    return [NumberSource(row["table"], row["column"], row["schema"], row["sequence"], row["step"]) for row in rows if row["readable"]]
+    return [NumberSource(**{name: value for name, value in row.items() if name != "readable"}) for row in rows if row["readable"]]
 
 
 async def is_behind(transaction: Transaction, namespace: str, item: NumberSource) -> bool:

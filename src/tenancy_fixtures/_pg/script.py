@@ -17,12 +17,13 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg import sql
 
-from ..exceptions import ScriptEscaped, ScriptFailed, TenancyError
+from ..exceptions import DatabaseError, ScriptEscaped, ScriptFailed, TenancyError
+from ._target import trusted
 from .errors import raised_by_code, translate
 from .sql import compose, identifier
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from .database import Transaction
 
@@ -51,6 +52,24 @@ async def run_script(transaction: Transaction, text: str, *, file: str, namespac
     await _set_context(transaction)
     _refuse(await watch.escapes(), namespace, file)
     await _refuse_definers(transaction, namespace, file)
+
+
+async def try_script(
+    transaction: Transaction, text: str, reached: Callable[[], Awaitable[bool]], *, file: str, namespace: str, shared: Sequence[str] = ()
+) -> bool:
+    """Run SQL text as :func:`run_script` does, and keep what it did if ``reached`` says so; else, and where it is refused, all of it is taken back."""
+    done = False
+    try:
+        async with transaction.connection.transaction() as savepoint:
+            await run_script(transaction, text, file=file, namespace=namespace, fresh=False, shared=shared)
+            done = await reached()
+            if not done:
+                raise psycopg.Rollback(savepoint)
+    except (ScriptFailed, ScriptEscaped, DatabaseError, psycopg.errors.InsufficientPrivilege):
+        done = False
+    if not done:
+        await _set_context(transaction)
+    return done
 
 
 async def _execute(transaction: Transaction, text: str, file: str) -> None:
@@ -83,7 +102,7 @@ async def _set_context(transaction: Transaction) -> None:
 
 @asynccontextmanager
 async def _confined(transaction: Transaction, namespace: str, file: str, *, fresh: bool) -> AsyncIterator[None]:
-    """Give the script's role this one schema, and take it back with all that was made in it."""
+    """Give the script's role this one schema, but for what others have made there, and take it back with all that was made in it."""
     roles = transaction.roles
     if roles.script is None or roles.migrator is None:
         yield
@@ -91,13 +110,20 @@ async def _confined(transaction: Transaction, namespace: str, file: str, *, fres
     parts = {"schema": identifier(namespace), "script": identifier(roles.script)}
     await transaction.run(compose("script.grant_schema", **parts))
     if not fresh:
-        await transaction.run("script.give_namespace", namespace=namespace, owner=roles.script)
+        await _give(transaction, namespace, roles.script)
     yield
     try:
-        await transaction.run("script.give_namespace", namespace=namespace, owner=roles.migrator)
+        await _give(transaction, namespace, roles.migrator)
     except psycopg.errors.ObjectInUse:
         raise _waiting(file) from None
     await transaction.run(compose("script.take_back", **parts))
+
+
+async def _give(transaction: Transaction, namespace: str, owner: str) -> None:
+    """Give to a role what is in a schema and belongs to one of ours: one object of somebody else's is no reason to give nothing."""
+    row = await transaction.one("script.giving", namespace=namespace, owner=owner) or {}
+    if row["statements"]:
+        await transaction.run(trusted(row["statements"]))
 
 
 async def _refuse_waiting(transaction: Transaction, allowed: Sequence[str], file: str) -> None:
@@ -109,7 +135,8 @@ async def _refuse_waiting(transaction: Transaction, allowed: Sequence[str], file
         return
     try:
         for table in await transaction.all("script.deferring", allowed=allowed):
-            await transaction.run(compose("script.refuse_pending", table=identifier(table["schema"], table["name"])))
+            parts = {"table": identifier(table["schema"], table["name"]), "owner": identifier(table["owner"])}
+            await transaction.run(compose("script.refuse_pending", **parts))
     except psycopg.errors.ObjectInUse:
         raise _waiting(file) from None
 
@@ -128,6 +155,7 @@ class _Watch:
         self._values: dict[str, Any] = {"namespace": namespace, "allowed": [namespace, *shared]}
         self._before: dict[tuple[str, str], str] = {}
         self._temporary: set[str] = set()
+        self._reached: set[str] = set()
 
     async def begin(self) -> None:
         """Remember what this transaction itself has touched so far."""
@@ -135,6 +163,7 @@ class _Watch:
             row = await self._transaction.one("script.newest_oid", **self._values)
             self._values.update(newest=(row or {})["oid"], own=(row or {})["own"])
         self._temporary = {row["trace"] for row in await self._transaction.all("script.temporary")}
+        self._reached = await self._reaches()
         self._before = await self._touched()
 
     async def temporary(self) -> list[str]:
@@ -146,8 +175,12 @@ class _Watch:
         after = await self._touched()
         changed = {key for key in {*self._before, *after} if self._before.get(key) != after.get(key)}
         left = await self._transaction.all("script.left_behind", script=self._transaction.roles.script) if self._confined else []
-        reached = await self._transaction.all("script.reaches", **self._values)
-        return sorted({" ".join(key) for key in changed} | {row["object"] for row in [*left, *reached]})
+        # What the schema stood on before is none of the script's doing.
+        reached = await self._reaches() - self._reached
+        return sorted({" ".join(key) for key in changed} | {row["object"] for row in left} | reached)
+
+    async def _reaches(self) -> set[str]:
+        return {row["object"] for row in await self._transaction.all("script.reaches", **self._values)}
 
     async def _touched(self) -> dict[tuple[str, str], str]:
         rows = await self._transaction.all("script.guarded", **self._values)

@@ -124,6 +124,12 @@ def a_column_is_of_another_type(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.segments ALTER COLUMN name TYPE varchar(40)")
 
 
+@corruption(("column", "shows.name"), ("constraint", "shows.shows_name_check"))
+def a_column_with_a_check_is_of_another_type(db: State, pick: random.Random) -> None:
+    """PostgreSQL prints the check in another way than the pack's: to make it again is work for nothing."""
+    db.run("ALTER TABLE t_acme.shows ALTER COLUMN name TYPE varchar(5000)")
+
+
 @corruption(("column", "prompts.variables"))
 def a_column_is_gone(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.prompts DROP COLUMN variables")
@@ -160,6 +166,11 @@ def a_trigger_is_gone(db: State, pick: random.Random) -> None:
 @corruption(("rule", "notes.notes_stay"), repaired=True)
 def a_rule_is_switched_off(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.notes DISABLE RULE notes_stay")
+
+
+@corruption(("rule", "notes.notes_stay"))
+def a_rule_does_something_else(db: State, pick: random.Random) -> None:
+    db.run("CREATE OR REPLACE RULE notes_stay AS ON DELETE TO t_acme.notes WHERE OLD.body <> '' DO INSTEAD NOTHING")
 
 
 @corruption(("table", "notes"), repaired=True)

@@ -14,8 +14,9 @@ SELECT pg_catalog.set_config('enable_indexscan', 'off', true), pg_catalog.set_co
     pg_catalog.set_config('enable_seqscan', 'on', true), pg_catalog.set_config('enable_sort', 'on', true)
 
 -- name: tables
--- Tables by name: whether they are parts of others, and whether this role may read them.
-SELECT c.relname::text AS name, c.relispartition AS part, pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable
+-- Tables by name: whether they are parts of others, whether this role may read them, and whether they are its own.
+SELECT c.relname::text AS name, c.relispartition AS part, pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,
+    pg_catalog.pg_has_role(c.relowner, 'USAGE') AS owned
 FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %(namespace)s AND c.relkind IN ('r', 'p') AND pg_catalog.has_schema_privilege(n.oid, 'USAGE')
 ORDER BY 1
@@ -110,7 +111,7 @@ SELECT pg_catalog.concat_ws(', ', {key}) AS name FROM {table} WHERE {condition} 
 -- name: sequences
 -- The sequence behind each number that a default or an identity draws from it, whoever owns it.
 SELECT DISTINCT c.relname::text AS table, a.attname::text AS column, n.nspname::text AS schema, s.relname::text AS sequence, q.seqincrement AS step,
-    pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AS readable
+    pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AS readable, pg_catalog.pg_has_role(s.relowner, 'USAGE') AS owned
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS h ON h.oid = c.relnamespace
 JOIN pg_catalog.pg_attribute AS a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped

@@ -20,8 +20,41 @@ WHERE d.refclassid OPERATOR(pg_catalog.=) 'pg_catalog.pg_namespace'::pg_catalog.
 -- name: grant_schema
 GRANT USAGE, CREATE ON SCHEMA {schema} TO {script}
 
--- name: give_namespace
-SELECT tenancy.give_namespace(%(namespace)s, %(owner)s)
+-- name: giving
+-- The statements that give a schema's objects to a role, for the role at work to run: of those that are its to give. What others
+-- have made there stays theirs. Sequences of columns go with their table.
+WITH home AS (
+    SELECT n.oid FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+), statement (text, owner) AS (
+    SELECT pg_catalog.format('ALTER %%s %%I.%%I OWNER TO %%I', k.keyword, %(namespace)s::text, c.relname, %(owner)s::text), c.relowner
+    FROM pg_catalog.pg_class AS c
+    JOIN home AS h ON h.oid = c.relnamespace
+    JOIN (VALUES ('r', 'TABLE'), ('p', 'TABLE'), ('v', 'VIEW'), ('m', 'MATERIALIZED VIEW'), ('S', 'SEQUENCE'), ('f', 'FOREIGN TABLE'))
+        AS k (kind, keyword) ON k.kind = c.relkind::text
+    WHERE c.relkind <> 'S' OR NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.objid = c.oid AND d.deptype IN ('a', 'i')
+          AND d.refclassid = 'pg_catalog.pg_class'::pg_catalog.regclass AND d.refobjsubid > 0)
+    UNION ALL
+    SELECT pg_catalog.format('ALTER ROUTINE %%s OWNER TO %%I', p.oid::pg_catalog.regprocedure, %(owner)s::text), p.proowner
+    FROM pg_catalog.pg_proc AS p JOIN home AS h ON h.oid = p.pronamespace
+    -- A range type's constructors are parts of it, and belong to whoever made the server.
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
+    UNION ALL
+    SELECT pg_catalog.format('ALTER %%s %%I.%%I OWNER TO %%I', CASE t.typtype WHEN 'd' THEN 'DOMAIN' ELSE 'TYPE' END, %(namespace)s::text, t.typname, %(owner)s::text),
+        t.typowner
+    FROM pg_catalog.pg_type AS t JOIN home AS h ON h.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid
+    WHERE t.typtype IN ('d', 'e', 'r') OR (t.typtype = 'c' AND c.relkind = 'c')
+       -- From PostgreSQL 17 on a multirange follows its range, and may not be changed by itself.
+       OR (t.typtype = 'm' AND pg_catalog.current_setting('server_version_num')::integer < 170000)
+    UNION ALL
+    SELECT pg_catalog.format('ALTER STATISTICS %%I.%%I OWNER TO %%I', %(namespace)s::text, e.stxname, %(owner)s::text), e.stxowner
+    FROM pg_catalog.pg_statistic_ext AS e JOIN home AS h ON h.oid = e.stxnamespace
+    UNION ALL
+    SELECT pg_catalog.format('ALTER COLLATION %%I.%%I OWNER TO %%I', %(namespace)s::text, l.collname, %(owner)s::text), l.collowner
+    FROM pg_catalog.pg_collation AS l JOIN home AS h ON h.oid = l.collnamespace
+)
+SELECT pg_catalog.string_agg(s.text, '; ') AS statements FROM statement AS s WHERE pg_catalog.pg_has_role(s.owner, 'USAGE')
 
 -- name: take_back
 REVOKE USAGE, CREATE ON SCHEMA {schema} FROM {script}
@@ -29,16 +62,16 @@ REVOKE USAGE, CREATE ON SCHEMA {schema} FROM {script}
 -- name: deferring
 -- Tables with triggers that a script could have told to wait, again, for COMMIT: a constraint's own among them, which may
 -- compare with an operator of the script's.
-SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name
+SELECT DISTINCT n.nspname::text AS schema, c.relname::text AS name, pg_catalog.pg_get_userbyid(c.relowner)::text AS owner
 FROM pg_catalog.pg_trigger AS g
 JOIN pg_catalog.pg_class AS c ON c.oid = g.tgrelid
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
-WHERE g.tgdeferrable AND n.nspname = ANY (%(allowed)s::text[])
+WHERE g.tgdeferrable AND n.nspname = ANY (%(allowed)s::text[]) AND pg_catalog.pg_has_role(c.relowner, 'MEMBER')
 ORDER BY 1, 2
 
 -- name: refuse_pending
 -- Changes nothing, and is refused (55006) where a trigger of the table still waits.
-ALTER TABLE {table} OWNER TO CURRENT_USER
+ALTER TABLE {table} OWNER TO {owner}
 
 -- name: left_behind
 -- What the script's role still owns after its schema was taken back: things made elsewhere, temporary ones (they would
@@ -113,10 +146,11 @@ WHERE i.schema NOT IN (
 ORDER BY object
 
 -- name: security_definers
+-- Those of others are none of the script's making.
 SELECT p.oid::pg_catalog.regprocedure::text AS object
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname = %(namespace)s AND p.prosecdef
+WHERE n.nspname = %(namespace)s AND p.prosecdef AND pg_catalog.pg_has_role(p.proowner, 'MEMBER')
 
 -- name: newest_oid
 -- Whatever a script makes from here on gets a higher one (but for the counter's wrap: then it is refused, not missed).
