@@ -127,8 +127,18 @@ class _Ddl:
         clauses = [clause for word, clause in wanted.items() if word in made and word not in there]
         if "unlogged" in there and "unlogged" not in made:
             clauses.append("SET LOGGED")
-        if clauses:
-            yield Change("make again", "table", name, ddl("ddl.alter_table", ", ".join(clauses), table=(self._namespace, name)))
+        open_again = self._unpoliced(name, made, there)
+        if clauses or open_again:
+            # Rows that are hidden from their owner cannot be put back, and look as if they were gone: that comes first.
+            statements = ddl("ddl.alter_table", ", ".join([*clauses, *open_again]), table=(self._namespace, name))
+            yield Change("make again", "table", name, statements, first=bool(open_again))
+
+    def _unpoliced(self, name: str, made: str, there: str) -> list[str]:
+        """Row security that somebody has switched on, and left without a policy: it shows nobody a row. With one it may be meant."""
+        if "row security" in made or any(kind == "policy" and place.startswith(f"{name}.") for kind, place in self._there):
+            return []
+        unwanted = {"row security": "DISABLE ROW LEVEL SECURITY", "forced": "NO FORCE ROW LEVEL SECURITY"}
+        return [clause for word, clause in unwanted.items() if word in there and word not in made]
 
     def _column(self, place: str) -> Iterator[Change]:
         """Only whether a value must be there, and which is there by itself: another type is another column."""

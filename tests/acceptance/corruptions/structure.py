@@ -178,6 +178,17 @@ def row_security_is_switched_off(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.notes DISABLE ROW LEVEL SECURITY")
 
 
+@corruption(("table", "roles"), repaired=True)
+def row_security_is_switched_on(db: State, pick: random.Random) -> None:
+    """Without a policy: it shows nobody a row."""
+    db.run("ALTER TABLE t_acme.roles ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY")
+
+
+@corruption(("table", "roles"))
+def row_security_is_switched_on_with_a_policy(db: State, pick: random.Random) -> None:
+    db.run("ALTER TABLE t_acme.roles ENABLE ROW LEVEL SECURITY", "CREATE POLICY own ON t_acme.roles USING (true)")
+
+
 @corruption(("policy", "notes.notes_all"))
 def a_policy_is_another(db: State, pick: random.Random) -> None:
     db.run("ALTER POLICY notes_all ON t_acme.notes USING (body <> 'x')")
