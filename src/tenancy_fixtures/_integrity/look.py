@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from .._pg.catalog import fingerprint, read_tables
-from .._pg.integrity import keys_where, own_tables, read_heap_only, read_indexes
+from .._pg.integrity import keys_where, may_use, own_tables, read_heap_only, read_indexes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -62,9 +62,7 @@ class Look:
 async def look_at_tenant(transaction: Transaction, tenant: Tenant, pack: Pack, made: Made | None, *, keys: bool = False) -> Look:
     """Begin a look: what is there, and what of it can be read."""
     await read_heap_only(transaction)
-    # As the role that owns it: PostgreSQL prints other names to one that may not use the schema.
-    async with transaction.acting_as("migrator"):
-        structure = await fingerprint(transaction.connection, tenant.namespace)
+    structure = await _structure(transaction, tenant.namespace)
     own = await own_tables(transaction, tenant.namespace)
     tables = await read_tables(transaction.connection, tenant.namespace)
     # Partitions are read through their table.
@@ -73,3 +71,11 @@ async def look_at_tenant(transaction: Transaction, tenant: Tenant, pack: Pack, m
     readable = {name: table for name, table in whole.items() if name not in unreadable}
     indexes = tuple(await read_indexes(transaction, tenant.namespace))
     return Look(transaction, tenant, pack, made, structure, readable, unreadable, indexes, keys)
+
+
+async def _structure(transaction: Transaction, namespace: str) -> dict[str, str]:
+    """What is there, as its owner reads it where this role may not use the schema: PostgreSQL would print other names."""
+    if await may_use(transaction, namespace):
+        return await fingerprint(transaction.connection, namespace)
+    async with transaction.acting_as("migrator"):
+        return await fingerprint(transaction.connection, namespace)

@@ -83,6 +83,11 @@ async def read_heap_only(transaction: Transaction) -> None:
     await transaction.run("integrity.by_heap")
 
 
+async def may_use(transaction: Transaction, namespace: str) -> bool:
+    """Whether the role at work may use what is in a schema; True where there is none."""
+    return all(row["usable"] for row in await transaction.all("integrity.may_use", namespace=namespace))
+
+
 async def own_tables(transaction: Transaction, namespace: str) -> dict[str, dict[str, Any]]:
     """Tables by name: ``part`` of another one, ``readable`` for the role at work, ``owned`` by it."""
     return {row["name"]: row for row in await transaction.all("integrity.tables", namespace=namespace)}

@@ -13,6 +13,9 @@ SELECT pg_catalog.set_config('enable_indexscan', 'on', true), pg_catalog.set_con
 SELECT pg_catalog.set_config('enable_indexscan', 'off', true), pg_catalog.set_config('enable_indexonlyscan', 'off', true),
     pg_catalog.set_config('enable_seqscan', 'on', true), pg_catalog.set_config('enable_sort', 'on', true)
 
+-- name: may_use
+SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+
 -- name: tables
 -- Tables by name: whether they are parts of others, whether this role may read them, and whether they are its own.
 SELECT c.relname::text AS name, c.relispartition AS part, pg_catalog.has_table_privilege(c.oid, 'SELECT') AS readable,

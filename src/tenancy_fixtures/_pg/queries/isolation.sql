@@ -105,7 +105,8 @@ WITH home AS (
     -- The application draws numbers, and sets no sequence.
     WHERE c.relkind = 'S' AND (w.is_loader OR g.kind <> 'UPDATE')
 )
-SELECT o.kind, o.name, pg_catalog.pg_has_role(%(migrator)s::name, o.owner, 'USAGE') AS owned,
+SELECT o.kind, o.name, pg_catalog.pg_has_role(%(migrator)s::name, o.owner, 'USAGE')
+        AND (SELECT pg_catalog.has_schema_privilege(%(migrator)s::name, h.oid, 'USAGE') FROM home AS h) AS owned,
     pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE o.is_loader) AS loader,
     pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE NOT o.is_loader) AS app
 FROM object AS o
