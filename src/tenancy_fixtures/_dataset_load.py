@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._ahead import OneAhead, beside
-from ._declared import declared_lookups, declared_references, notes_of_rows
+from ._declared import declared_lookups, declared_references
 from ._ingest import content_digest, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
@@ -269,7 +269,7 @@ class DatasetLoad:
         tally = self.tally
         facts = {"read": tally.read, "rejects": tally.rejected, "listed_rejects": tally.listed}
         own = self.dataset.own.table
-        notes = (*stream.notes, *(note for item in self.stats for note in notes_of_rows(item, own=item.table == own)))
+        notes = (*stream.notes, *(note for item in self.stats for note in _notes_of_rows(item, own=item.table == own)))
         return {**facts, "ignored_columns": stream.ignored_columns, "notes": notes}
 
     @contextmanager
@@ -340,6 +340,25 @@ class DatasetLoad:
                 rows = frame.targets[target.table]
                 await remover.write(rows.table, rows.record_numbers)
         return await remover.finish()
+
+
+def _notes_of_rows(stats: WriteStats, *, own: bool) -> list[str]:
+    """What the caller should know of rows that were written, or were not: contradictions, and what was not found in other tables.
+
+    ``own`` says that the table is the dataset's own, and not one whose rows come along.
+    """
+    notes = []
+    if own and stats.conflicts:
+        rows = f"{stats.conflicts} duplicate{'' if stats.conflicts == 1 else 's'} of {stats.table}"
+        notes.append(
+            f"{rows} say{'s' if stats.conflicts == 1 else ''} otherwise than the record with the same key that came first, and that one is stored"
+        )
+    for item in stats.unresolved:
+        if item.count:
+            rows = f"{item.count} row{'' if item.count == 1 else 's'} of {stats.table}"
+            fate = f"left out: {rows} name" if item.left_out else f"no {item.lookup.column}: {rows} name"
+            notes.append(f"{fate} a row of {item.lookup.table} that is not there yet, by its {item.lookup.by}; load that one, and this again")
+    return notes
 
 
 def _encode(writer: TableWriter, frame: Frame, table: str) -> EncodedFrame:

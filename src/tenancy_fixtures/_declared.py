@@ -12,7 +12,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from ._pack_models import Dataset, Reference, Target
-    from ._pg.copy import WriteStats
     from ._shapes import Table
 
 
@@ -64,22 +63,3 @@ def relied_on(dataset: Dataset, target: Target, tables: Mapping[str, Table]) -> 
         if item.table != target.table
     ]
     return [*declared_references(dataset, target, tables), *looked_up]
-
-
-def notes_of_rows(stats: WriteStats, *, own: bool) -> list[str]:
-    """What the caller should know of rows that were written, or were not: contradictions, and what was not found in other tables.
-
-    ``own`` says that the table is the dataset's own, and not one whose rows come along.
-    """
-    notes = []
-    if own and stats.conflicts:
-        rows = f"{stats.conflicts} duplicate{'' if stats.conflicts == 1 else 's'} of {stats.table}"
-        notes.append(
-            f"{rows} say{'s' if stats.conflicts == 1 else ''} otherwise than the record with the same key that came first, and that one is stored"
-        )
-    for item in stats.unresolved:
-        if item.count:
-            rows = f"{item.count} row{'' if item.count == 1 else 's'} of {stats.table}"
-            fate = f"left out: {rows} name" if item.left_out else f"no {item.lookup.column}: {rows} name"
-            notes.append(f"{fate} a row of {item.lookup.table} that is not there yet, by its {item.lookup.by}; load that one, and this again")
-    return notes

@@ -5,29 +5,33 @@ from __future__ import annotations
 import json
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import cache
 from typing import TYPE_CHECKING, Any
-from weakref import WeakKeyDictionary
 
 from sqlalchemy import event, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 from sqlalchemy.orm import Session
 
-from ._pg.context import roles_of, text_of
+from ._pg.context import text_of
 from ._pg.control_plane import check_version
-from .exceptions import ConfigurationError, NoTenant, NotInitialised, TenantNotFound, TenantSuspended, UnsafeRole, WrongTenant
+from ._pg.database import judge_login
+from ._pg.roles import Roles
+from .exceptions import ConfigurationError, NoTenant, NotInitialised, TenantNotFound, TenantSuspended, WrongTenant
 from .settings import Settings
 from .utils import TenantUtils
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection
+    from sqlalchemy import Connection, TextClause
     from sqlalchemy.engine import Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
 # Names the tenant of an engine, a connection or a session itself, in place of the context's.
 OPTION = "tenancy_tenant"
+# Where an engine keeps its binding: for as long as the engine lives.
+_BINDING = "tenancy_sessions"
 
 _NO_RIGHT = "42501"  # insufficient_privilege
 
@@ -67,6 +71,8 @@ class TenantSessions:
 
     What the host does with its sessions, commits and rollbacks stays the host's. Where the URL leads to a pooler in
     transaction mode, the driver must not prepare statements, unless the pooler knows them: see docs/how-to/sessions.md.
+
+    :raises ConfigurationError: the engine is bound already.
     """
 
     def __init__(
@@ -79,6 +85,9 @@ class TenantSessions:
         self._translate = translate
         self._role: str | None = None
         self._known = False
+        if self._sync.get_execution_options().get(_BINDING) is not None:
+            raise ConfigurationError("the engine is bound to the tenants already", hint="Use its binding, or release() it first.")
+        self._sync.update_execution_options(**{_BINDING: self})
         for name, listener in self._listeners():
             event.listen(self._sync, name, listener)
 
@@ -109,6 +118,7 @@ class TenantSessions:
 
     def release(self) -> None:
         """Take the binding off the engine again."""
+        self._sync.update_execution_options(**{_BINDING: None})
         for name, listener in self._listeners():
             event.remove(self._sync, name, listener)
 
@@ -141,15 +151,15 @@ class TenantSessions:
         if not self._known:
             self._learn(connection)
         try:
-            connection.execute(text(text_of("context.begin")), {"role": self._role, "tenant": tenant_id})
-            row = connection.execute(text(text_of("context.enter")), {"shared": self._shared}).mappings().first()
+            connection.execute(_statement("context.begin"), {"role": self._role, "tenant": tenant_id})
+            row = connection.execute(_statement("context.enter"), {"shared": self._shared}).mappings().first()
         except DBAPIError as error:
             if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
                 raise
             raise _not_entered(tenant_id) from error
         if row is None:
             # Nobody has the name, or what was said is forgotten already.
-            said = connection.execute(text(text_of("context.whose"))).mappings().one()
+            said = connection.execute(_statement("context.whose")).mappings().one()
             if said["tenant"] != tenant_id:
                 raise _not_entered(tenant_id)
             raise TenantNotFound(f"no tenant {tenant_id!r}", tenant=tenant_id, hint="`tenancy tenant list` shows those that exist.")
@@ -162,17 +172,14 @@ class TenantSessions:
 
     def _learn(self, connection: Connection) -> None:
         """What the installation is and who we are in it, once for each engine."""
-        if not connection.execute(text(text_of("control_plane.exists"))).scalar():
+        if not connection.execute(_statement("control_plane.exists")).scalar():
             raise NotInitialised("the engine's database has no control plane", hint="Run `tenancy init`.")
-        installation = connection.execute(text(text_of("control_plane.read"))).mappings().one()
+        installation = connection.execute(_statement("control_plane.read")).mappings().one()
         check_version(installation["version"])
-        login = connection.execute(text(text_of("roles.login_rights"))).mappings().one()
-        if self._settings.production and (login["superuser"] or login["bypass_rls"]):
-            raise UnsafeRole(
-                f"login {login['login']!r} is a superuser or exempt from row-level security, and the mode is production",
-                hint="Let the engine use a login with no rights but a membership in the application's role: GRANT tenancy_app TO it.",
-            )
-        self._role = roles_of(installation["roles"]).app
+        login = connection.execute(_statement("roles.login_rights")).mappings().one()
+        hint = "Let the engine use a login with no rights but a membership in the application's role: GRANT tenancy_app TO it."
+        judge_login(dict(login), self._settings, hint=hint)
+        self._role = Roles.from_mapping(installation["roles"]).app
         self._known = True
 
     def _refuse_strangers(self, connection: Connection, *_: Any) -> None:
@@ -189,15 +196,15 @@ class TenantSessions:
             raise WrongTenant(f"the transaction is of tenant {entered!r}, and the context of {now!r}", tenant=now, hint="End it first.")
 
 
-_bound: WeakKeyDictionary[Engine, TenantSessions] = WeakKeyDictionary()
-
-
-def sessions_of(engine: Engine | AsyncEngine, settings: Settings) -> TenantSessions:
+def sessions_of(engine: AsyncEngine, settings: Settings) -> TenantSessions:
     """The binding of an engine: made once."""
-    key = engine.sync_engine if isinstance(engine, AsyncEngine) else engine
-    if key not in _bound:
-        _bound[key] = TenantSessions(engine, settings=settings)
-    return _bound[key]
+    found = engine.sync_engine.get_execution_options().get(_BINDING)
+    return found if isinstance(found, TenantSessions) else TenantSessions(engine, settings=settings)
+
+
+@cache
+def _statement(name: str) -> TextClause:
+    return text(text_of(name))
 
 
 class _Entering:

@@ -20,7 +20,7 @@ import pytest
 from tenancy_fixtures import FixtureManager, Pack, Settings
 from tenancy_fixtures.exceptions import DataRejected, SourceMalformed, SourceUndecodable
 from tenancy_fixtures.packs import DEFAULT_FOLDER
-from tests.acceptance.support import PackFolder
+from tests.acceptance.support import PackFolder, is_text
 
 pytestmark = pytest.mark.anyio
 
@@ -58,14 +58,6 @@ def pieces(entries: list[bytes]) -> dict[int, bytes]:
     found = {number: entry for number, entry in enumerate(entries) if not is_text(entry)}
     assert len(found) == 66
     return found
-
-
-def is_text(entry: bytes) -> bool:
-    try:
-        entry.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 @pytest.fixture

@@ -325,6 +325,8 @@ async def test_a_prepared_statement_is_asked_anew_for_each_tenant(tenants, sessi
 
 
 async def test_a_binding_is_released(tenants, sessions: TenantSessions):
+    with pytest.raises(ConfigurationError, match="already"):
+        TenantSessions(sessions.engine)
     sessions.release()
     with sessions.engine.connect() as connection:
         assert connection.execute(text("SELECT 1")).scalar() == 1

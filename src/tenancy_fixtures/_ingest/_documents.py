@@ -15,13 +15,13 @@ from ._json_values import as_json
 from ._ndjson import NdjsonReader
 from ._paths import MISSING, parse_path
 from ._table_documents import TableDocuments
-from .readers import BadDocument
+from .readers import MISBUILT, BadDocument
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from .._pack_models import Source
-    from .readers import Field, Hooks, RawFrame
+    from .readers import Field, Hooks, Made, RawFrame
     from .sources import FileSource
 
 _FIRST = 1000  # records, or documents, that tell which fields a source has
@@ -75,14 +75,10 @@ class DocumentReader:
             elif self._is_ours(document):
                 try:
                     for value in rewrite(document.value, self._source.place):
-                        bad = isinstance(value, BadDocument)
-                        yield (
-                            Found(number, document.line, fault=("document", str(value))) if bad else Found(number, document.line, as_json(value)),
-                            read,
-                        )
+                        yield _made(number, document.line, value), read
                         number += 1
-                except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as error:
-                    # Where a list or a text stands in an object's place; Python's own error would quote it.
+                except MISBUILT as error:
+                    # Where a list or a text stands in an object's place.
                     own = f"expected a document of the shape's structure ({type(error).__name__})"
                     yield Found(number, document.line, fault=("document", str(error) if isinstance(error, BadDocument) else own)), read
                     number += 1
@@ -111,6 +107,11 @@ class DocumentReader:
                 raise
             hint = error.hint or "Nothing was loaded. Mend the file."
             raise SourceMalformed(f"{self._source.name}: {error.message}", source=self._source.name, hint=hint, **error.facts) from None
+
+
+def _made(number: int, line: int | None, value: Made) -> Found:
+    """A record that ``rewrite`` has made, or said to be bad."""
+    return Found(number, line, fault=("document", str(value))) if isinstance(value, BadDocument) else Found(number, line, as_json(value))
 
 
 class _Nothing:

@@ -101,6 +101,8 @@ class BadDocument(ValueError):
     """
 
 
+# What a function of ours meets in a document that is built otherwise than it should be; Python's own words would quote it.
+MISBUILT = (AttributeError, KeyError, TypeError, ValueError, OverflowError)
 # What ``rewrite`` makes of a document: a record, or why there is none.
 Made = Union[Mapping[str, Any], BadDocument]
 

@@ -9,12 +9,9 @@ from typing import TYPE_CHECKING, Any
 from psycopg.conninfo import conninfo_to_dict
 
 from .connect import CONNECT_TIMEOUT, PARAMETERS
-from .roles import Roles
 from .sql import query
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from ..settings import Settings
@@ -26,11 +23,6 @@ _PARAMETER = re.compile(r"%\((\w+)\)s")
 def text_of(name: str) -> str:
     """A named statement with its parameters as ``:name``, which SQLAlchemy writes as each driver wants them."""
     return _PARAMETER.sub(r":\1", query(name).as_string(None))
-
-
-def roles_of(stored: Mapping[str, str]) -> Roles:
-    """The roles of an installation, as it has stored them."""
-    return Roles.from_mapping(stored)
 
 
 def open_engine(url: str, settings: Settings) -> AsyncEngine:

@@ -198,9 +198,20 @@ async def _refuse_unsafe(connection: AsyncConnection[Any], settings: Settings) -
     row = await (await connection.cursor(row_factory=dict_row).execute(query("roles.login_rights"))).fetchone()
     if row is None:
         raise PermissionDenied("the login cannot read its own rights")
+    hint = (
+        f"CREATE ROLE … LOGIN NOINHERIT, then run `tenancy init --grant-to` that name, and use it in TENANCY_DATABASE_URL instead of {row['login']}."
+    )
+    judge_login(row, settings, hint=hint)
+
+
+def judge_login(row: Mapping[str, Any], settings: Settings, *, hint: str) -> None:
+    """See that a login (``roles.login_rights``) is a safe one on a server that we know; ``hint`` says which to use instead.
+
+    :raises DatabaseUnavailable: the server is too old.
+    :raises UnsafeRole: the login is a superuser or exempt from row-level security, in production mode.
+    """
     if row["server_version"] < constants.MIN_POSTGRES * 10_000:
         raise DatabaseUnavailable(f"PostgreSQL {row['server_version'] // 10_000} is too old", hint=f"Version {constants.MIN_POSTGRES} is the least.")
     if settings.production and (row["superuser"] or row["bypass_rls"]):
         what = "a superuser" if row["superuser"] else "exempt from row-level security"
-        hint = f"CREATE ROLE … LOGIN NOINHERIT, then run `tenancy init --grant-to` that name, and use it in TENANCY_DATABASE_URL instead of {row['login']}."
         raise UnsafeRole(f"login {row['login']!r} is {what}, and the mode is production", hint=hint)
