@@ -141,7 +141,8 @@ async def run(runtime: Runtime, pack: Pack, operation: Operation) -> RunReport:
     :raises TenancyError: what went wrong; everything was taken back and the run is recorded as failed.
     """
     async with runtime.slots:
-        return await cancelled_once(_Execution(runtime, pack, operation).run())
+        execution = _Execution(runtime, pack, operation)
+        return await cancelled_once(execution.run(), again=execution.cancel_statement)
 
 
 class _Execution:
@@ -155,12 +156,18 @@ class _Execution:
         self._tracker = runtime.monitor.tracker(operation.listener)
         self._steps: list[Step] = []
         self._context: FixtureContext | None = None
+        self._session: Session | None = None
         self._began = time.perf_counter()
         self._at = ""
 
     async def run(self) -> RunReport:
         async with AsyncExitStack() as prepared:
             return await self._run(await self._prepare(prepared))
+
+    def cancel_statement(self) -> None:
+        """Ask the server to end what it does for this run, if anything; from any thread."""
+        if self._session is not None:
+            self._session.cancel_statement()
 
     async def _prepare(self, prepared: AsyncExitStack) -> TenancyError | None:
         """What went wrong before the transaction: it is written down as the run's failure."""
@@ -186,11 +193,16 @@ class _Execution:
             return not is_made_here and await find_tenant(transaction, operation.tenant_id) is None
 
     async def _run(self, problem: TenancyError | None) -> RunReport:
-        operation, role = self._operation, self._fixtures[0].role
+        operation = self._operation
         async with self._runtime.database.session() as session:
+            self._session = session
             if operation.dry_run:
                 return await self._look(session, problem)
-            facts: dict[str, Any] = {"role": role, "arguments": operation.arguments, "idempotency_key": operation.idempotency_key}
+            facts: dict[str, Any] = {
+                "role": self._fixtures[0].role,
+                "arguments": operation.arguments,
+                "idempotency_key": operation.idempotency_key,
+            }
             run = await self._runtime.journal.start(session, operation.name, operation.tenant_id, **facts)
             if isinstance(run, Repeated):
                 return RunReport.from_dict(run.report)

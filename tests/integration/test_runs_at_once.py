@@ -128,6 +128,27 @@ async def test_a_run_that_is_cancelled_leaves_nothing_and_a_usable_pool(opened, 
     assert len(look.marks()) == 11
 
 
+async def test_a_cancel_that_the_server_missed_is_sent_again(opened, look):
+    inside = asyncio.Event()
+
+    async def deaf(context: FixtureContext) -> None:
+        inside.set()
+        # It takes the first cancel for its own affair; one that comes before its statement is as good as not sent.
+        body = "BEGIN PERFORM pg_sleep(30); EXCEPTION WHEN query_canceled THEN PERFORM pg_sleep(30); END"
+        await context.transaction.run(sql.SQL("DO {}").format(sql.Literal(body)))
+
+    task = asyncio.ensure_future(apply(opened, Mark(deaf)))
+    await inside.wait()
+    await asyncio.sleep(0.3)
+    task.cancel()
+    began = time.monotonic()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert time.monotonic() - began < 5
+    assert (look.marks(), busy(look)) == ([], [])
+    assert [row["error"] for row in look.runs()] == [{"error": "Interrupted"}]
+
+
 async def test_a_load_that_is_cancelled_leaves_no_row_and_can_be_run_again(settings, look):
     task: asyncio.Task[Any] | None = None
 

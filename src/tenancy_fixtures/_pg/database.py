@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
@@ -80,6 +81,16 @@ class Session:
         self._connection = connection
         self._roles = roles
         self._settings = settings
+        self.is_spoiled = False
+
+    def cancel_statement(self) -> None:
+        """Ask the server to end the statement in progress, if there is one. It waits for the server: call it in a thread.
+
+        The connection is not used again: the server may hear of it when the statement has long ended, and another one goes on.
+        """
+        if not self._connection.closed and self._connection.info.transaction_status == TransactionStatus.ACTIVE:
+            self.is_spoiled = True
+            self._connection.cancel()
 
     @asynccontextmanager
     async def transaction(
@@ -165,10 +176,13 @@ class Database:
         """Borrow one connection."""
         with translated():
             async with self._pool.connection() as connection:
+                session = Session(connection, self.roles, self._settings)
                 try:
-                    yield Session(connection, self.roles, self._settings)
+                    yield session
                 finally:
-                    if not self._settings.pooler:
+                    if session.is_spoiled:
+                        await connection.close()
+                    elif not self._settings.pooler:
                         await _reset(connection)
 
     @asynccontextmanager
