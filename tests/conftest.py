@@ -25,6 +25,7 @@ from tenancy_fixtures._pg.control_plane import initialise
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures.base import FixtureManager
 from tenancy_fixtures.settings import Settings
+from tests.databases import drop_database
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,7 @@ def template_database(admin_url: str) -> Iterator[str]:
     _administer(admin_url, "CREATE DATABASE {}", name)
     asyncio.run(_prepare(with_parts(admin_url, database=name)))
     yield name
-    _administer(admin_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    drop_database(admin_url, name)
 
 
 async def _prepare(url: str) -> None:
@@ -119,7 +120,7 @@ def database(admin_url: str, template_database: str) -> Iterator[str]:
     _administer(admin_url, "GRANT CREATE, TEMPORARY ON DATABASE {} TO {}", name, str(ROLES.migrator))
     _administer(admin_url, "GRANT TEMPORARY ON DATABASE {} TO {}", name, str(ROLES.loader))
     yield name
-    _administer(admin_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    drop_database(admin_url, name)
 
 
 @pytest.fixture

@@ -128,10 +128,9 @@ class RepairFixture(BaseFixture):
 
     async def _grant(self, context: FixtureContext) -> list[Step]:
         """The rights that loader and application have on what the migrator owns: somebody may have taken them."""
-        namespace = context.existing.namespace
-        missing = [item for item in await missing_rights(context.transaction, namespace, self.made) if item.owned]
+        missing = [item for item in await missing_rights(context.transaction, context.existing, self.made) if item.owned]
         for item in missing:
-            await give_rights(context.transaction, namespace, item)
+            await give_rights(context.transaction, context.existing, item)
         return [Step(self.name, "grant", item.object) for item in missing]
 
     async def _change(self, context: FixtureContext, look: Look, *, first: bool) -> list[Step]:

@@ -33,7 +33,7 @@ OPTION = "tenancy_tenant"
 # Where an engine keeps its binding: for as long as the engine lives.
 _BINDING = "tenancy_sessions"
 
-_NO_RIGHT = "42501"  # insufficient_privilege
+_NO_RIGHT, _NO_ROLE = "42501", "22023"  # insufficient_privilege; invalid_parameter_value
 
 _current: ContextVar[str | None] = ContextVar("tenancy_tenant", default=None)
 
@@ -154,9 +154,10 @@ class TenantSessions:
             connection.execute(_statement("context.begin"), {"role": self._role, "tenant": tenant_id})
             row = connection.execute(_statement("context.enter"), {"shared": self._shared}).mappings().first()
         except DBAPIError as error:
-            if getattr(error.orig, "sqlstate", None) != _NO_RIGHT:
+            explained = _explained(error, tenant_id)
+            if explained is None:
                 raise
-            raise _not_entered(tenant_id) from error
+            raise explained from error
         if row is None:
             # Nobody has the name, or what was said is forgotten already.
             said = connection.execute(_statement("context.whose")).mappings().one()
@@ -228,6 +229,14 @@ def _leave(connection: Connection, *_: Any) -> None:
 def _taken(_: Any, record: ConnectionPoolEntry, *__: Any) -> None:
     """The connection comes from the pool: it is nobody's, however its last transaction ended."""
     record.info.pop(OPTION, None)
+
+
+def _explained(error: DBAPIError, tenant_id: str) -> ConfigurationError | None:
+    state = getattr(error.orig, "sqlstate", None)
+    if state == _NO_ROLE:
+        hint = f"Run `tenancy migrate {tenant_id}`: it makes the role and gives it its rights."
+        return ConfigurationError("the tenant's role is not on this server", tenant=tenant_id, hint=hint)
+    return _not_entered(tenant_id) if state == _NO_RIGHT else None
 
 
 def _not_entered(tenant_id: str) -> ConfigurationError:

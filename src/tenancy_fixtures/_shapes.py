@@ -6,7 +6,7 @@ import dataclasses
 import math
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Optional, TypeVar
 from uuid import UUID
 
 from ._table_shapes import Column, ColumnType, ForeignKey, Index, Shape, Table, plain
@@ -53,11 +53,12 @@ class TenantState(str, Enum):
 
 @dataclass(frozen=True)
 class Tenant(Shape):
-    """A tenant as the registry has it."""
+    """A tenant as the registry has it. ``role`` is its own, where it has one: that of the application's sessions."""
 
     uid: UUID
     tenant_id: str
     namespace: str
+    role: Optional[str]
     isolation: str
     state: TenantState
     tier: str

@@ -21,6 +21,7 @@ class AuditAction(str, Enum):
     TENANT_CHANGED = "tenant:changed"
     TENANT_DROPPED = "tenant:dropped"
     SCHEMA_CREATED = "schema:created"
+    SCHEMA_CONFINED = "schema:confined"
     SCHEMA_MIGRATED = "schema:migrated"
     SCHEMA_DROPPED = "schema:dropped"
     TENANT_RECORDED = "tenant:recorded"

@@ -27,6 +27,9 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "role_can_login": ("warning", "It is meant to be switched to, with its rights in force for one transaction."),
     "role_is_powerful": ("error", "None of the installation's roles needs this, and it passes by their limits."),
     "role_in_predefined_role": ("error", "It reads or writes beyond what it was granted: other tenants' rows, or files of the server."),
+    "registrar_open": ("error", "Who acts as it may make roles and give them to others, those of tenants too."),
+    "tenant_without_role": ("warning", "The rights on its schema are those of the application's role, which every tenant's session has."),
+    "app_inherits": ("error", "It has the rights of all tenants before the transaction has said whose turn it is."),
     "app_owns_objects": ("error", "An owner may change, drop and grant what it owns, whatever was granted to it."),
     "foreign_owner": ("error", "Its owner may read it, change it, and give rights on it to others."),
     "public_grant": ("error", "Everybody who may connect has these rights on a tenant's data."),
@@ -57,8 +60,8 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "connection_not_encrypted": ("warning", "Data and passwords can be read on their way."),
     "pooler_unsaid": ("error", "A pooler stands between: without TENANCY_POOLER=true prepared statements and session state go astray."),
     "tenants_share_a_role": (
-        "note",
-        "One role has rights on the schemas of several tenants: only the search path of the transaction keeps them apart.",
+        "warning",
+        "One role has rights on the schemas of several tenants: a statement that names a neighbour's schema reaches it.",
     ),
 }
 
@@ -105,7 +108,7 @@ async def examine(runtime: Runtime) -> DoctorReport:
     began = time.perf_counter()
     roles = runtime.database.roles
     values: dict[str, Any] = {"known": [name for _, name in roles.named()], "separate": roles.separate}
-    values.update({purpose: getattr(roles, purpose) for purpose in ("migrator", "loader", "app", "auditor", "script")})
+    values.update({purpose: getattr(roles, purpose) for purpose in ("migrator", "loader", "app", "auditor", "script", "registrar")})
     faults: list[Fault] = []
     async with runtime.slots, runtime.database.session() as session, session.transaction(role="migrator", snapshot=True) as transaction:
         for name in FAULTS:

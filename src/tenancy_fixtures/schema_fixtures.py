@@ -10,6 +10,7 @@ from ._pg.catalog import read_tables
 from ._pg.script import run_script
 from ._pg.sql import compose, identifier, literal
 from ._shapes import Finding, Step, ValidationReport
+from ._tenant_roles import grant_all, lacks_role, make_role, take_from_app
 from .audit import AuditAction
 from .exceptions import ConfigurationError, PackInvalid, RevisionChanged, TenantInUse
 
@@ -46,16 +47,18 @@ class SchemaFixture(BaseFixture):
         """Create the schema, or apply the revisions that are missing."""
         if context.tenant is None or not await self._exists(context):
             return [Step(self.name, "create", context.tenant.namespace if context.tenant else "schema", {"revision": context.pack.head})]
-        return [Step(self.name, "migrate", f"{revision.number:04d}_{revision.name}") for revision in await self._pending(context)]
+        steps = [Step(self.name, "migrate", f"{revision.number:04d}_{revision.name}") for revision in await self._pending(context)]
+        return [self._confinement(context), *steps] if await lacks_role(context.transaction, context.existing) else steps
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Run the pack's script, or the missing revisions."""
         if not await self._exists(context):
             return [await self._create(context)]
+        confined = [await self._confine(context)] if await lacks_role(context.transaction, context.existing) else []
         steps = [await self._migrate(context, revision) for revision in await self._pending(context)]
         if steps:
             await keep_up(context.transaction, context.existing, context.run_id, context.pack)
-        return steps
+        return [*confined, *steps]
 
     async def verify(self, context: FixtureContext) -> ValidationReport:
         """See that every table that a dataset of the pack fills is there."""
@@ -82,6 +85,18 @@ class SchemaFixture(BaseFixture):
         context.note(AuditAction.SCHEMA_DROPPED, namespace=context.tenant.namespace)
         return [Step(self.name, "drop", context.tenant.namespace)]
 
+    def _confinement(self, context: FixtureContext) -> Step:
+        return Step(self.name, "confine", context.existing.namespace)
+
+    async def _confine(self, context: FixtureContext) -> Step:
+        """Let the tenant's own role have the rights on its schema that the application's had before."""
+        await make_role(context.transaction, context.existing)
+        context.tenant = await find_tenant(context.transaction, context.tenant_id)
+        await grant_all(context.transaction, context.existing)
+        await take_from_app(context.transaction, context.existing)
+        context.note(AuditAction.SCHEMA_CONFINED, namespace=context.existing.namespace, role=context.existing.role)
+        return self._confinement(context)
+
     async def _refuse_dependents(self, context: FixtureContext, namespace: str) -> None:
         # CASCADE would take them along, and they are not the tenant's.
         objects = [row["object"] for row in await context.transaction.all("registry.dependents", namespace=namespace)]
@@ -106,6 +121,9 @@ class SchemaFixture(BaseFixture):
         await context.transaction.run("registry.remove_revisions", uid=tenant.uid)
         await context.transaction.run("registry.remove_ledger", uid=tenant.uid)
         await context.transaction.run(compose("registry.create_namespace", schema=schema))
+        if context.transaction.roles.for_each_tenant:
+            await make_role(context.transaction, tenant)
+            context.tenant = await find_tenant(context.transaction, tenant.tenant_id)
         comment = literal(f"Tenant {tenant.tenant_id} ({tenant.uid})")
         await context.transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
         await self._run(context, pack.schema_sql, "schema_template.sql", fresh=True)
@@ -125,11 +143,7 @@ class SchemaFixture(BaseFixture):
     async def _run(self, context: FixtureContext, text: str, file: str, *, fresh: bool) -> None:
         namespace, shared = context.existing.namespace, context.pack.manifest.shared_schemas
         await run_script(context.transaction, text, file=file, namespace=namespace, fresh=fresh, shared=shared)
-        roles = context.transaction.roles
-        if roles.loader and roles.app:
-            parts = {"schema": identifier(namespace), "loader": identifier(roles.loader), "app": identifier(roles.app)}
-            await context.transaction.run(compose("registry.grant_schema", **parts))
-            await context.transaction.run(compose("registry.grant_objects", **parts))
+        await grant_all(context.transaction, context.existing)
 
     async def _record(self, context: FixtureContext, revision: Revision) -> None:
         values = {"number": revision.number, "name": revision.name, "digest": revision.digest, "run_id": context.run_id}

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext, find_tenant
 from ._shapes import Step
+from ._tenant_roles import drop_role
 from .audit import AuditAction
 from .exceptions import ConfigurationError, TenantExists
 from .utils import ConfigUtils, TenantUtils, ValidationUtils
@@ -97,8 +98,9 @@ class TenantFixture(BaseFixture):
             return []
         await context.transaction.run("registry.remove_ledger", uid=context.tenant.uid)
         await context.transaction.run("registry.remove", uid=context.tenant.uid)
+        dropped = await drop_role(context.transaction, context.tenant)
         context.note(AuditAction.TENANT_DROPPED, namespace=context.tenant.namespace)
-        return [Step(self.name, "drop", self.tenant_id)]
+        return [Step(self.name, "drop", self.tenant_id, {} if dropped else {"kept": context.tenant.role})]
 
     def _refuse_existing(self, tenant: Tenant) -> None:
         if not self.exist_ok:

@@ -18,6 +18,7 @@ from tenancy_fixtures.packs import DEFAULT_FOLDER
 pytest.register_assert_rewrite("tests.acceptance.support")
 
 from tests.acceptance.support import PackFolder, State  # noqa: E402 - after asking for its asserts to be explained
+from tests.databases import drop_database  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -33,7 +34,7 @@ def database(admin_url: str, template_database: str) -> Iterator[str]:
     run("GRANT CREATE, TEMPORARY ON DATABASE {} TO {}", name, "tenancy_test_migrator")
     run("GRANT TEMPORARY ON DATABASE {} TO {}", name, "tenancy_test_loader")
     yield name
-    run("DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+    drop_database(admin_url, name)
 
 
 @pytest.fixture

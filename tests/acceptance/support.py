@@ -17,6 +17,7 @@ from psycopg.rows import dict_row
 
 from tenancy_fixtures import Pack
 from tenancy_fixtures.exceptions import TenancyError
+from tests.databases import drop_roles
 
 # Part of every record that a test spoils: it must not come out anywhere.
 SECRET = "Zq7-canary-value"
@@ -64,6 +65,7 @@ class State:
         with psycopg.connect(self.url, autocommit=True) as connection:
             for (name,) in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'").fetchall():
                 connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
+            drop_roles(connection, [row[0] for row in connection.execute("SELECT role::text FROM tenancy.tenants WHERE role IS NOT NULL")])
             # Without triggers the audit log can be emptied too.
             connection.execute("SET session_replication_role = replica")
             for name in ("steps", "runs", "audit_log", "ledger", "loaded_keys", "row_digests", "checksums", "config", "revisions", "tenants"):

@@ -21,6 +21,7 @@ from tenancy_fixtures.packs import DEFAULT_FOLDER
 from tests.acceptance.corruptions import ALL, Corruption
 from tests.acceptance.support import ENTRIES, PLAYLISTS, TRACKS, USERS, PackFolder, State, as_csv, entry, playlist, track, user
 from tests.conftest import PASSWORD, SERVICE
+from tests.databases import drop_database
 
 pytestmark = pytest.mark.anyio
 
@@ -139,8 +140,7 @@ def _clone(admin_url: str, template: str) -> str:
 
 
 def _drop(admin_url: str, name: str) -> None:
-    with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+    drop_database(admin_url, name)
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from psycopg import sql
 from tenancy_fixtures._pg import embedded
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures.settings import Settings
+from tests.databases import drop_database
 from tests.docs.support import ADMIN, LEFT_OUT, READMES, ROOT, SERVICE, Reader, blocks, compare
 
 PASSWORD = "only-for-tests"
@@ -30,8 +31,8 @@ def host(admin_url):
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield name
+    drop_database(admin_url, name)
     with psycopg.connect(admin_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
         for login in (f"{name}_service", f"{name}_plain"):
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login)))
 

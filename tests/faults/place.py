@@ -18,6 +18,7 @@ from tenancy_fixtures._pg.bootstrap import set_login, with_parts
 from tenancy_fixtures._pg.control_plane import initialise
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures.settings import Settings
+from tests.databases import drop_database
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -65,6 +66,6 @@ async def database(url: str) -> AsyncIterator[Place]:
             version = str(admin.info.parameter_status("server_version"))
             yield Place(admin_url, with_parts(url, database=name, user=login, password=password), version)
         finally:
-            await admin.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            drop_database(url, name)
             for role in (login, *(role for _, role in roles.named())):
                 await admin.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(role)))

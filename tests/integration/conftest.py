@@ -14,6 +14,7 @@ from tenancy_fixtures._pg.bootstrap import init_host, with_parts
 from tenancy_fixtures._pg.database import Database
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures.settings import Settings
+from tests.databases import drop_database
 
 from .ground import PASSWORD, Ground, Place, administer
 from .marks import Look
@@ -26,7 +27,7 @@ def new_database(admin_url: str, template: str = "template1") -> Iterator[str]:
     try:
         yield name
     finally:
-        administer(admin_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        drop_database(admin_url, name)
 
 
 @pytest.fixture

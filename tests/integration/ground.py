@@ -16,6 +16,7 @@ from tenancy_fixtures._pg.database import Database, Transaction
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures._pg.script import run_script
 from tenancy_fixtures.settings import Settings
+from tests.databases import drop_database
 
 PASSWORD = "only-for-tests"
 ROLES = Roles.prefixed("tenancy_test")
@@ -122,8 +123,7 @@ class Ground:
         return place
 
     def clear(self) -> None:
-        for name in self._names:
-            administer(self._admin_url, "DROP DATABASE IF EXISTS {} WITH (FORCE)", name)
+        drop_database(self._admin_url, *self._names)
 
 
 async def attempt(database: Database, script: str, *more: str) -> None:

@@ -69,12 +69,17 @@ def service(database_url: str) -> Iterator[psycopg.Connection]:
 def test_init_gives_the_control_plane_to_its_owner_and_the_runner_to_the_scripts_role(admin_database_url):
     owners = {row[0]: row[1] for row in rights(admin_database_url)}
     assert owners.pop("tenancy.run_script(text)") == "tenancy_test_script"
+    registrars = {owners.pop(f"tenancy.{name}") for name in ("make_tenant_role(uuid)", "drop_tenant_role(uuid)", "set_tenant_login(uuid,name,text)")}
+    assert registrars == {"tenancy_test_registrar"}
     assert set(owners.values()) == {"tenancy_test_owner"}
     with psycopg.connect(admin_database_url) as connection:
         flags = "rolsuper, rolcreaterole, rolcreatedb, rolcanlogin, rolreplication, rolbypassrls"
-        rows = connection.execute(f"SELECT DISTINCT {flags} FROM pg_roles WHERE rolname = ANY (%s)", [[n for _, n in ROLES.named()]]).fetchall()
+        weak = [name for purpose, name in ROLES.named() if purpose != "registrar"]
+        rows = connection.execute(f"SELECT DISTINCT {flags} FROM pg_roles WHERE rolname = ANY (%s)", [weak]).fetchall()
+        registrar = connection.execute(f"SELECT {flags} FROM pg_roles WHERE rolname = %s", [ROLES.registrar]).fetchone()
         inherits = connection.execute("SELECT rolinherit FROM pg_roles WHERE rolname = 'tenancy_test_service'").fetchone()
     assert rows == [(False,) * 6]
+    assert registrar == (False, True, False, False, False, False)
     assert inherits == (False,)
 
 
@@ -90,6 +95,9 @@ MAY_NOT = {
         "SELECT * FROM tenancy.ledger",
         "SELECT tenancy.run_script('SELECT 1')",
         "SELECT tenancy.give_namespace('t_acme', 'tenancy_test_app')",
+        "SELECT tenancy.make_tenant_role(gen_random_uuid())",
+        "SELECT tenancy.drop_tenant_role(gen_random_uuid())",
+        "SELECT tenancy.set_tenant_login(gen_random_uuid(), 'x', NULL)",
         "CREATE SCHEMA mine",
         "CREATE TABLE tenancy.mine (i int)",
     ],
@@ -110,6 +118,8 @@ MAY_NOT = {
         "SELECT tenancy.run_script('SELECT 1')",
     ],
     "migrator": [
+        "CREATE ROLE tenancy_test_more",
+        "GRANT tenancy_test_owner TO tenancy_test_migrator",
         "UPDATE tenancy.audit_log SET action = 'x'",
         "DELETE FROM tenancy.audit_log",
         "TRUNCATE tenancy.audit_log",
@@ -151,8 +161,10 @@ def test_the_services_login_has_no_right_until_it_switches(service, app_database
             service.execute(statement)
     with pytest.raises(errors.InsufficientPrivilege):
         service.execute("SET ROLE tenancy_test_owner")
-    with psycopg.connect(app_database_url, autocommit=True) as connection, pytest.raises(errors.InsufficientPrivilege):
-        connection.execute("SET ROLE tenancy_test_loader")
+    with psycopg.connect(app_database_url, autocommit=True) as connection:
+        for purpose in ("loader", "registrar", "tenants"):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(f"SET ROLE tenancy_test_{purpose}")
 
 
 @pytest.mark.parametrize("who", ["tenancy_test_owner", None], ids=["owner", "superuser"])
@@ -259,18 +271,28 @@ def test_an_administrator_who_cannot_let_the_migrator_make_schemas_is_told_so(ad
         administer(admin_url, "CREATE DATABASE {}", empty_database)
 
 
-def test_a_hosts_own_roles_are_used_and_none_is_made(admin_url, empty_database, empty_url):
-    roles = Roles(**{purpose: f"tenancy_test_host-{purpose}" for purpose, _ in ROLES.named()})
+@pytest.mark.parametrize("each", [True, False], ids=["a role for each tenant", "one for all"])
+def test_a_hosts_own_roles_are_used_and_none_is_made(admin_url, empty_database, empty_url, each):
+    names = {purpose: f"tenancy_test_host-{purpose}" for purpose, _ in ROLES.named() if each or purpose not in {"registrar", "tenants"}}
+    roles = Roles(**names)
     for _, name in roles.named():
         administer(admin_url, "CREATE ROLE {} NOLOGIN", name)
     try:
+        if each:
+            with pytest.raises(PermissionDenied, match="cannot make roles") as caught:
+                asyncio.run(init_host(empty_url, roles=roles))
+            statements = caught.value.hint.partition(": ")[2].rpartition(";")[0]
+            for statement in statements.split(";"):
+                # The names of this test need quotes.
+                words = [f'"{word}"' if "-" in word else word for word in statement.split()]
+                administer(admin_url, " ".join(words))
         report = asyncio.run(init_host(empty_url, roles=roles))
         assert report.roles == roles
-        assert {row[1].strip('"') for row in rights(empty_url)} == {roles.owner, roles.script}
+        assert {row[1].strip('"') for row in rights(empty_url)} == {roles.owner, roles.script, *([roles.registrar] if each else [])}
         asyncio.run(use(empty_url, empty_url, "tenancy_test_host_service", roles))
     finally:
         administer(admin_url, "DROP DATABASE {} WITH (FORCE)", empty_database)
-        for name in ("tenancy_test_host_service", *(name for _, name in roles.named())):
+        for name in ("tenancy_test_host_service", *reversed([name for _, name in roles.named()])):
             administer(admin_url, "DROP ROLE IF EXISTS {}", name)
         administer(admin_url, "CREATE DATABASE {}", empty_database)
 

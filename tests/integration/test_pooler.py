@@ -98,7 +98,10 @@ async def manager_there(pooler: str, admin_database_url: str, settings: Settings
             with psycopg.connect(admin_database_url) as connection:
                 connection.execute(f'CREATE TABLE "{namespace}".whose (name text)')
                 connection.execute(f'INSERT INTO "{namespace}".whose VALUES (%s)', [name])
-                connection.execute(f'GRANT SELECT ON "{namespace}".whose TO {ROLES.app}')
+                (role,) = connection.execute("SELECT role::text FROM tenancy.tenants WHERE tenant_id = %s", [name]).fetchone()
+                # The control works with the application's own role, as an installation without roles for each tenant does.
+                connection.execute(f'GRANT USAGE ON SCHEMA "{namespace}" TO {ROLES.app}')
+                connection.execute(f'GRANT SELECT ON "{namespace}".whose TO {role}, {ROLES.app}')
     async with FixtureManager(settings.with_changes(database_url=pooler, pooler=True)) as manager:
         yield manager
 

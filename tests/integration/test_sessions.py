@@ -40,6 +40,10 @@ def url_for(url: str, driver: str) -> str:
     return url.replace("postgresql://", f"postgresql+{driver}://").replace("postgres://", f"postgresql+{driver}://")
 
 
+def role_of(tenant: str, state: State) -> str:
+    return state.value("SELECT role::text FROM tenancy.tenants WHERE tenant_id = %s", tenant)
+
+
 @pytest.fixture
 def state(admin_database_url: str) -> State:
     return State(admin_database_url)
@@ -54,7 +58,7 @@ async def tenants(manager: FixtureManager, admin_database_url: str, anyio_backen
             with psycopg.connect(admin_database_url) as connection:
                 connection.execute(f"CREATE TABLE t_{name}.tenant_name (id int PRIMARY KEY, name text)")
                 connection.execute(f"INSERT INTO t_{name}.tenant_name VALUES (1, '{name}')")
-                connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON t_{name}.tenant_name TO {ROLES.app}")
+                connection.execute(f"GRANT SELECT, INSERT, UPDATE, DELETE ON t_{name}.tenant_name TO {role_of(name, State(admin_database_url))}")
         yield manager
 
 
@@ -82,11 +86,11 @@ async def asynchronous(url: str, driver: str):
 # --- whose a transaction is -------------------------------------------------------------------------------------------
 
 
-async def test_each_transaction_is_one_tenants(tenants, sessions: TenantSessions):
+async def test_each_transaction_is_one_tenants(tenants, sessions: TenantSessions, state: State):
     make = sessionmaker(sessions.engine)
     for name in ("ada", "bob", "ada"):
         with tenant_context(name), make() as session:
-            assert session.execute(WHERE).one() == (ROLES.app, f"t_{name}, pg_temp", name)
+            assert session.execute(WHERE).one() == (role_of(name, state), f"t_{name}, pg_temp", name)
             assert session.execute(WHOSE).scalars().all() == [name]
             session.rollback()
             assert session.execute(WHOSE).scalars().all() == [name]
@@ -147,9 +151,9 @@ async def test_models_that_name_a_schema_for_the_tenants(tenants, engine, settin
         assert session.execute(select(NOTES.c.name)).scalars().all() == ["bob"]
 
 
-async def test_a_session_of_the_managers(tenants, settings: Settings):
+async def test_a_session_of_the_managers(tenants, settings: Settings, state: State):
     async with tenants.session("ada") as session:
-        assert (await session.execute(WHERE)).one() == (ROLES.app, "t_ada, pg_temp", "ada")
+        assert (await session.execute(WHERE)).one() == (role_of("ada", state), "t_ada, pg_temp", "ada")
         await session.execute(text("INSERT INTO tenant_name VALUES (2, 'kept')"))
         await session.commit()
     async with tenants.session("ada") as session:
@@ -297,6 +301,42 @@ async def test_a_login_that_is_not_the_applications(tenants, admin_database_url:
     finally:
         with psycopg.connect(admin_url, autocommit=True) as connection:
             connection.execute("DROP ROLE tenancy_test_stranger")
+
+
+# --- neighbours -------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "SELECT * FROM t_bob.tenant_name",
+        "INSERT INTO t_bob.tenant_name VALUES (2, 'ada')",
+        "UPDATE t_bob.tenant_name SET name = 'ada'",
+        "DELETE FROM t_bob.tenant_name",
+        "SELECT 't_bob.tenant_name'::regclass",
+        "CREATE TABLE t_bob.more (id int)",
+        "SELECT * FROM tenancy.tenants",
+        "SELECT * FROM tenancy.config",
+    ],
+)
+async def test_a_neighbour_is_not_reached_by_its_name(tenants, sessions: TenantSessions, state: State, statement: str):
+    with sessions.session("ada") as session, pytest.raises(DBAPIError) as caught:
+        session.execute(text(statement))
+    assert caught.value.orig.sqlstate == "42501"
+    assert state.value("SELECT string_agg(name, ',') FROM t_bob.tenant_name") == "bob"
+
+
+async def test_a_tenant_whose_role_is_gone_is_not_entered(tenants, sessions: TenantSessions, state: State):
+    """A copy of the database on another server: nothing takes the place of the rights that are missing."""
+    state.run("UPDATE tenancy.tenants SET role = 'tenancy_t_' || repeat('0', 32) WHERE tenant_id = 'ada'")
+    with sessions.session("ada") as session, pytest.raises(ConfigurationError, match="role is not on this server"):
+        session.execute(WHOSE)
+    state.run("UPDATE tenancy.tenants SET role = NULL WHERE tenant_id = 'ada'")
+    with sessions.session("ada") as session, pytest.raises(DBAPIError) as caught:
+        session.execute(WHOSE)
+    assert caught.value.orig.sqlstate == "42P01"
+    with sessions.session("bob") as session:
+        assert session.execute(WHOSE).scalar() == "bob"
 
 
 # --- what others have left in a connection ----------------------------------------------------------------------------

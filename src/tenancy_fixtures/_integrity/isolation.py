@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._pg.sql import compose, identifier, literal
 from .._shapes import Finding
+from .._tenant_roles import lacks_role
 from .rights import missing_rights
 
 if TYPE_CHECKING:
@@ -35,7 +36,9 @@ async def _check_owners(look: Look) -> None:
 
 
 async def _check_grants(look: Look) -> None:
-    known = [name for _, name in look.transaction.roles.named()]
+    roles, own = look.transaction.roles, look.tenant.role
+    # Where the tenant has a role of its own, that of all tenants' applications is a stranger.
+    known = [name for purpose, name in roles.named() if own is None or purpose != "app"] + ([own] if own else [])
     values: dict[str, Any] = {"namespace": look.tenant.namespace, "known": known, "separate": bool(known)}
     for row in await look.transaction.all("isolation.strange_grants", **values):
         severity, whom = ("error", "everybody") if row["everybody"] else ("warning", f"the role {row['grantee']!r}")
@@ -45,7 +48,13 @@ async def _check_grants(look: Look) -> None:
 
 async def _check_rights(look: Look) -> None:
     """Loader and application may do what they are given to do after every script."""
-    lacking = await missing_rights(look.transaction, look.tenant.namespace, look.made)
+    if await lacks_role(look.transaction, look.tenant):
+        had = look.tenant.role
+        message = (
+            f"{had!r} is not on this server" if had else "the application's role has the rights on the schema, for all tenants: `tenancy migrate`"
+        )
+        look.found(Finding("role", "error" if had else "warning", look.tenant.namespace, message), checks=0)
+    lacking = await missing_rights(look.transaction, look.tenant, look.made)
     for item in lacking:
         severity = "error" if item.loader and _is_made(look, item) else "warning"
         look.found(Finding("permission", severity, item.object, item.message), checks=0)

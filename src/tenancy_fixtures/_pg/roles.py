@@ -24,6 +24,9 @@ _Result = TypeVar("_Result")
 _ATTEMPTS = 20
 _LONGEST_WAIT = 0.5  # seconds; at random, so that those who met do not meet again
 
+# Purposes that an installation may do without.
+_OPTIONAL = frozenset({"registrar", "tenants"})
+
 _ROLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
 
 
@@ -33,7 +36,8 @@ class Roles(Shape):
 
     ``owner`` owns the control plane; ``migrator`` owns tenants' schemas and changes their structure; ``loader`` writes
     rows; ``app`` is for the host's sessions; ``auditor`` reads the trace; ``script`` runs packs' SQL and has rights on
-    the one schema in hand only.
+    the one schema in hand only. ``registrar`` makes a role for each tenant, and ``tenants`` is what all of those are
+    members of: both or neither; without them ``app`` has the rights on every tenant's schema.
     """
 
     owner: Optional[str] = None
@@ -42,6 +46,8 @@ class Roles(Shape):
     app: Optional[str] = None
     auditor: Optional[str] = None
     script: Optional[str] = None
+    registrar: Optional[str] = None
+    tenants: Optional[str] = None
 
     def __post_init__(self) -> None:
         for _, name in self.named():
@@ -49,6 +55,10 @@ class Roles(Shape):
                 raise ConfigurationError(
                     f"{name!r} cannot be a role's name here", hint="Use letters, digits, - and _, at most 63, beginning with a letter."
                 )
+        if (self.registrar is None) != (self.tenants is None):
+            raise ConfigurationError(
+                "a registrar and the tenants' group go together", hint="Name both --role registrar=… and --role tenants=…, or neither."
+            )
 
     @classmethod
     def prefixed(cls, prefix: str = "tenancy") -> Roles:
@@ -61,10 +71,10 @@ class Roles(Shape):
         unknown = sorted(set(names) - {item.name for item in dataclasses.fields(cls)})
         if unknown:
             raise ConfigurationError(
-                f"no such purpose of a role: {', '.join(unknown)}", hint="Purposes: owner, migrator, loader, app, auditor, script."
+                f"no such purpose of a role: {', '.join(unknown)}", hint=f"Purposes: {', '.join(item.name for item in dataclasses.fields(cls))}."
             )
-        if names and len(names) < len(dataclasses.fields(cls)):
-            missing = sorted({item.name for item in dataclasses.fields(cls)} - set(names))
+        missing = sorted({item.name for item in dataclasses.fields(cls)} - set(names) - _OPTIONAL)
+        if names and missing:
             raise ConfigurationError(f"no role is named for: {', '.join(missing)}", hint="Name a role for every purpose, or none at all.")
         return cls(**dict(names))
 
@@ -72,6 +82,16 @@ class Roles(Shape):
     def separate(self) -> bool:
         """True where roles exist and transactions switch to them."""
         return self.migrator is not None
+
+    @property
+    def for_each_tenant(self) -> bool:
+        """True where a tenant has a role of its own."""
+        return self.registrar is not None
+
+    def with_new(self, asked: Roles) -> Roles:
+        """These, as an older installation has them, and those of ``asked`` that it did not know yet."""
+        known = dataclasses.replace(asked, registrar=None, tenants=None)
+        return dataclasses.replace(self, registrar=asked.registrar, tenants=asked.tenants) if self == known else self
 
     def named(self) -> Iterator[tuple[str, str]]:
         """Purpose and name of each role that exists."""
@@ -94,6 +114,9 @@ def role_statements(roles: Roles, *, create: bool) -> list[Statement]:
     if roles.migrator and roles.script:
         # The owner of what a script made changes afterwards from script to migrator: that needs both.
         statements.append(compose("roles.grant_role", role=identifier(roles.script), member=identifier(roles.migrator)))
+    if create and roles.app and roles.registrar and roles.tenants:
+        parts = {"app": identifier(roles.app), "registrar": identifier(roles.registrar), "tenants": identifier(roles.tenants)}
+        statements.append(compose("roles.register", **parts))
     return statements
 
 

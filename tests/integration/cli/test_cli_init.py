@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 from tenancy_fixtures._pg.bootstrap import with_parts
+from tests.databases import drop_database
 
 
 def test_init_of_an_empty_database_and_again(tenancy, admin_url, empty_database):
@@ -111,7 +112,7 @@ def other_database(admin_url):
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(f"CREATE DATABASE {name}")
         yield name
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+        drop_database(admin_url, name)
 
 
 STRUCTURE = """

@@ -106,12 +106,14 @@ async def _initialise(connection: AsyncConnection[Any], roles: Roles, *, create_
         before = await read_installation(connection)
         version = None if before is None else before.version
         check_version(version, upgrade=True)
-        roles = before.roles if before is not None else roles
+        if before is not None:
+            roles = before.roles.with_new(roles) if create_roles else before.roles
         database = connection.info.dbname
         for statement in init_statements(roles, database, version, create_roles=create_roles, logins=logins):
             await connection.execute(statement)
         await _see_that_schemas_can_be_made(connection, roles)
-    return InitReport(database, version, head(), roles, changed=version != head())
+        await _see_that_roles_can_be_made(connection, roles)
+    return InitReport(database, version, head(), roles, changed=before != Installation(head(), roles))
 
 
 async def _see_that_schemas_can_be_made(connection: AsyncConnection[Any], roles: Roles) -> None:
@@ -122,6 +124,20 @@ async def _see_that_schemas_can_be_made(connection: AsyncConnection[Any], roles:
         database = connection.info.dbname
         hint = f"As its owner or a superuser: GRANT CREATE ON DATABASE {database} TO {roles.migrator}; then run init again. Nothing was kept."
         raise PermissionDenied(f"this login cannot let {roles.migrator!r} make schemas in database {database!r}", hint=hint)
+
+
+async def _see_that_roles_can_be_made(connection: AsyncConnection[Any], roles: Roles) -> None:
+    """A host's own roles may lack what ours are made with."""
+    if roles.registrar is None:
+        return
+    names = {"registrar": roles.registrar, "tenants": roles.tenants, "app": roles.app}
+    row = await (await connection.execute(query("control_plane.may_make_roles"), names)).fetchone()
+    if not (row and row[0]):
+        hint = (
+            f"As an administrator: ALTER ROLE {roles.registrar} CREATEROLE; ALTER ROLE {roles.app} NOINHERIT; "
+            f"GRANT {roles.tenants} TO {roles.registrar} WITH ADMIN OPTION; then run init again. Nothing was kept."
+        )
+        raise PermissionDenied(f"{roles.registrar!r} cannot make roles that keep tenants apart", hint=hint)
 
 
 def check_version(version: int | None, *, upgrade: bool = False) -> None:
@@ -151,13 +167,15 @@ def init_statements(roles: Roles, database: str, version: int | None, *, create_
         # Our own script, as it is: braces in it are not places.
         statements.append(sql.SQL(migration.sql))
         statements.append(_record(migration))
-    if pending:
+    if pending or create_roles:
         statements.append(compose("control_plane.record_installation", version=sql.Literal(head()), roles=sql.Literal(Jsonb(dict(roles.named())))))
     statements.append(query("control_plane.grant_to_all"))
     statements += _grants(roles)
     statements.append(query("control_plane.become_login"))
     if roles.script and roles.migrator:
         statements.append(compose("control_plane.confine_script", script=identifier(roles.script), migrator=identifier(roles.migrator)))
+    if roles.registrar and roles.migrator:
+        statements.append(compose("control_plane.confine_registrar", registrar=identifier(roles.registrar), migrator=identifier(roles.migrator)))
     if roles.migrator and roles.loader:
         parts = {"database": identifier(database), "migrator": identifier(roles.migrator), "loader": identifier(roles.loader)}
         statements.append(compose("control_plane.grant_database", **parts))

@@ -17,6 +17,8 @@ SELECT
     t.state,
     t.isolation,
     CASE WHEN t.state = 'active' THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
+    -- From here on what the tenant's own role may, and nothing of a neighbour's.
+    CASE WHEN t.state = 'active' AND t.role IS NOT NULL THEN pg_catalog.set_config('role', t.role::text, true) END AS role,
     -- Temporary tables come last: of whoever used the session before, none may stand in the place of the tenant's own.
     CASE WHEN t.state = 'active' THEN pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',
         pg_catalog.quote_ident(t.namespace::text),

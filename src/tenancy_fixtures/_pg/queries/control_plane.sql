@@ -38,14 +38,14 @@ GRANT SELECT ON tenancy.installation TO PUBLIC
 
 -- name: grant_migrator
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.tenants, tenancy.revisions, tenancy.ledger, tenancy.loaded_keys, tenancy.checksums, tenancy.row_digests,
-    tenancy.config TO {migrator};
+    tenancy.config, tenancy.shared_schemas TO {migrator};
 GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {migrator};
 GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {migrator};
 GRANT SELECT ON tenancy.migrations TO {migrator};
 GRANT EXECUTE ON FUNCTION tenancy.give_namespace(name, name) TO {migrator}
 
 -- name: grant_loader
-GRANT SELECT ON tenancy.tenants, tenancy.revisions, tenancy.config TO {loader};
+GRANT SELECT ON tenancy.tenants, tenancy.revisions, tenancy.config, tenancy.shared_schemas TO {loader};
 GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {loader};
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.ledger, tenancy.loaded_keys, tenancy.checksums, tenancy.row_digests TO {loader};
 GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {loader}
@@ -64,9 +64,30 @@ ALTER FUNCTION tenancy.run_script(text) SECURITY DEFINER;
 ALTER FUNCTION tenancy.run_script(text) OWNER TO {script};
 REVOKE CREATE ON SCHEMA tenancy FROM {script}
 
+-- name: confine_registrar
+GRANT CREATE ON SCHEMA tenancy TO {registrar};
+GRANT EXECUTE ON FUNCTION tenancy.make_tenant_role(uuid), tenancy.drop_tenant_role(uuid), tenancy.set_tenant_login(uuid, name, text) TO {migrator};
+ALTER FUNCTION tenancy.make_tenant_role(uuid) SECURITY DEFINER;
+ALTER FUNCTION tenancy.make_tenant_role(uuid) OWNER TO {registrar};
+ALTER FUNCTION tenancy.drop_tenant_role(uuid) SECURITY DEFINER;
+ALTER FUNCTION tenancy.drop_tenant_role(uuid) OWNER TO {registrar};
+ALTER FUNCTION tenancy.set_tenant_login(uuid, name, text) SECURITY DEFINER;
+ALTER FUNCTION tenancy.set_tenant_login(uuid, name, text) OWNER TO {registrar};
+REVOKE CREATE ON SCHEMA tenancy FROM {registrar}
+
 -- name: may_make_schemas
 -- A GRANT by somebody who has no right to give is only a warning.
 SELECT pg_catalog.has_database_privilege(%(role)s, pg_catalog.current_database(), 'CREATE') AS may
+
+-- name: may_make_roles
+SELECT r.rolcreaterole
+    AND EXISTS (SELECT FROM pg_catalog.pg_auth_members AS m JOIN pg_catalog.pg_roles AS t ON t.oid = m.roleid
+                WHERE m.member = r.oid AND t.rolname = %(tenants)s AND m.admin_option)
+    -- From PostgreSQL 16 on each membership says it for itself.
+    AND (pg_catalog.current_setting('server_version_num')::integer >= 160000
+         OR NOT (SELECT a.rolinherit FROM pg_catalog.pg_roles AS a WHERE a.rolname = %(app)s)) AS may
+FROM pg_catalog.pg_roles AS r
+WHERE r.rolname = %(registrar)s
 
 -- name: grant_database
 GRANT CREATE, TEMPORARY ON DATABASE {database} TO {migrator};

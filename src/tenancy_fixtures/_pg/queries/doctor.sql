@@ -40,8 +40,30 @@ FROM pg_roles WHERE rolname = ANY (%(known)s::text[]) AND rolcanlogin ORDER BY 1
 SELECT format('role %%I: %%s', r.rolname, string_agg(p.word, ', ')) AS object, format('ALTER ROLE %%I %%s;', r.rolname, string_agg('NO' || p.word, ' ')) AS fix
 FROM pg_roles r CROSS JOIN LATERAL (VALUES ('SUPERUSER', r.rolsuper), ('CREATEDB', r.rolcreatedb), ('CREATEROLE', r.rolcreaterole),
     ('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls)) AS p (word, has)
-WHERE r.rolname = ANY (%(known)s::text[]) AND p.has
+WHERE r.rolname = ANY (%(known)s::text[]) AND p.has AND NOT (p.word = 'CREATEROLE' AND r.rolname IS NOT DISTINCT FROM %(registrar)s::text)
 GROUP BY r.rolname ORDER BY 1
+
+-- name: registrar_open
+-- Administrators pass on what is theirs; nobody who works every day needs to be a member.
+SELECT format('%%I is a member of %%I', m.rolname, r.rolname) AS object, format('REVOKE %%I FROM %%I;', r.rolname, m.rolname) AS fix
+FROM pg_auth_members a JOIN pg_roles r ON r.oid = a.roleid JOIN pg_roles m ON m.oid = a.member
+WHERE r.rolname = %(registrar)s::text AND NOT m.rolsuper AND NOT m.rolcreaterole
+ORDER BY 1
+
+-- name: tenant_without_role
+SELECT format('tenant %%s', t.tenant_id) AS object, format('tenancy migrate %%s', t.tenant_id) AS fix
+FROM tenancy.tenants t
+WHERE %(registrar)s::text IS NOT NULL AND t.isolation = 'schema' AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = t.role)
+ORDER BY 1
+
+-- name: app_inherits
+-- One statement mends it for all tenants.
+SELECT format('role %%I', a.rolname) AS object,
+    CASE WHEN current_setting('server_version_num')::int >= 160000 THEN string_agg(format('GRANT %%I TO %%I WITH INHERIT FALSE;', r.rolname, a.rolname), ' ')
+        ELSE format('ALTER ROLE %%I NOINHERIT;', a.rolname) END AS fix
+FROM pg_roles a JOIN pg_auth_members m ON m.member = a.oid JOIN pg_roles r ON r.oid = m.roleid JOIN tenancy.tenants t ON t.role = r.rolname
+WHERE a.rolname = %(app)s::text AND pg_has_role(a.oid, r.oid, 'USAGE')
+GROUP BY a.rolname
 
 -- name: role_in_predefined_role
 SELECT format('%%I is a member of %%I', m.rolname, p.rolname) AS object, format('REVOKE %%I FROM %%I;', p.rolname, m.rolname) AS fix
@@ -81,12 +103,15 @@ WHERE g.grantee = 0 GROUP BY o.description ORDER BY 1
 SELECT format('%%s to %%I: %%s', o.description, pg_get_userbyid(g.grantee), string_agg(DISTINCT g.privilege_type, ', ')) AS object,
     format('REVOKE ALL ON %%s FROM %%I;', o.description, pg_get_userbyid(g.grantee)) AS fix
 FROM (
-    SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl, n.nspowner AS owner FROM pg_namespace n JOIN tenancy.tenants t ON t.namespace = n.nspname
+    SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl, n.nspowner AS owner, t.role
+    FROM pg_namespace n JOIN (SELECT DISTINCT namespace, role FROM tenancy.tenants) t ON t.namespace = n.nspname
     UNION ALL
-    SELECT format('%%s %%I.%%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relacl, c.relowner
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+    SELECT format('%%s %%I.%%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relacl, c.relowner, t.role
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace, role FROM tenancy.tenants) t ON t.namespace = n.nspname
 ) AS o CROSS JOIN LATERAL aclexplode(o.acl) AS g
-WHERE %(separate)s AND g.grantee NOT IN (0, o.owner) AND pg_get_userbyid(g.grantee) <> ALL (%(known)s::text[])
+-- Where the tenant has a role of its own, that of all tenants' applications is a stranger.
+WHERE %(separate)s AND g.grantee NOT IN (0, o.owner) AND pg_get_userbyid(g.grantee) IS DISTINCT FROM o.role
+  AND (pg_get_userbyid(g.grantee) <> ALL (%(known)s::text[]) OR (o.role IS NOT NULL AND pg_get_userbyid(g.grantee) = %(app)s::text))
 GROUP BY o.description, g.grantee ORDER BY 1
 
 -- name: control_plane_open
@@ -283,7 +308,7 @@ WHERE inet_client_addr() IS NOT NULL AND NOT inet_client_addr() <<= '127.0.0.0/8
 
 -- name: tenants_share_a_role
 SELECT CASE WHEN %(separate)s THEN format('role %%I', %(app)s::text) ELSE format('login %%I', session_user) END AS object,
-    'Name no schema in the application''s SQL, and let nobody send SQL of his own.' AS fix
+    'Run `tenancy init` as an administrator who may make roles, then `tenancy migrate`: each tenant gets a role of its own.' AS fix
 WHERE (SELECT count(*) FROM tenancy.tenants t JOIN pg_namespace n ON n.nspname = t.namespace
        WHERE has_schema_privilege(CASE WHEN %(separate)s THEN %(app)s::text ELSE session_user::text END, n.oid, 'USAGE')) > 1
 

@@ -88,7 +88,7 @@ SELECT n.tenant_id, f.rows FROM found AS f JOIN names AS n ON n.value = f.value 
 WITH home AS (
     SELECT n.oid, n.nspname, n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
 ), who AS (
-    SELECT r.oid, r.rolname = %(loader)s AS is_loader FROM pg_catalog.pg_roles AS r WHERE r.rolname IN (%(loader)s, %(app)s)
+    SELECT r.oid, r.rolname = %(loader)s AS is_loader FROM pg_catalog.pg_roles AS r WHERE r.rolname IN (%(loader)s, %(user)s)
 ), object (kind, name, owner, is_loader, "right", granted) AS (
     SELECT 'schema', h.nspname::text, h.nspowner, w.is_loader, 'USAGE', pg_catalog.has_schema_privilege(w.oid, h.oid, 'USAGE')
     FROM home AS h, who AS w
@@ -108,15 +108,15 @@ WITH home AS (
 SELECT o.kind, o.name, pg_catalog.pg_has_role(%(migrator)s::name, o.owner, 'USAGE')
         AND (SELECT pg_catalog.has_schema_privilege(%(migrator)s::name, h.oid, 'USAGE') FROM home AS h) AS owned,
     pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE o.is_loader) AS loader,
-    pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE NOT o.is_loader) AS app
+    pg_catalog.string_agg(o.right, ', ' ORDER BY o.right) FILTER (WHERE NOT o.is_loader) AS "user"
 FROM object AS o
 WHERE NOT o.granted AND (pg_catalog.pg_has_role(%(migrator)s::name, o.owner, 'USAGE') OR o.kind || ' ' || o.name = ANY (%(made)s::text[]))
 GROUP BY o.kind, o.name, o.owner
 ORDER BY o.kind = 'schema' DESC, o.kind, o.name
 
 -- name: grant_table
-GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {loader}, {app}
+GRANT SELECT, INSERT, UPDATE, DELETE ON {table} TO {loader}, {user}
 
 -- name: grant_sequence
 GRANT USAGE, SELECT, UPDATE ON SEQUENCE {sequence} TO {loader};
-GRANT USAGE, SELECT ON SEQUENCE {sequence} TO {app}
+GRANT USAGE, SELECT ON SEQUENCE {sequence} TO {user}

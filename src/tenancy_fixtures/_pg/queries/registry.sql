@@ -1,16 +1,34 @@
 -- name: find
-SELECT uid, tenant_id, namespace::text AS namespace, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
+SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
 FROM tenancy.tenants
 WHERE tenant_id = %(tenant_id)s
 
 -- name: list
-SELECT uid, tenant_id, namespace::text AS namespace, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
+SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
 FROM tenancy.tenants
 ORDER BY tenant_id COLLATE "C"
 
 -- name: add
 INSERT INTO tenancy.tenants (uid, tenant_id, namespace, tier, features, limits, labels, pack, release)
 VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s)
+
+-- name: make_role
+SELECT tenancy.make_tenant_role(%(uid)s)::text AS role
+
+-- name: drop_role
+SELECT tenancy.drop_tenant_role(%(uid)s) AS dropped
+
+-- name: set_role
+UPDATE tenancy.tenants SET role = %(role)s, updated_at = now() WHERE uid = %(uid)s
+
+-- name: role_exists
+SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(role)s) AS found
+
+-- name: take_from_app
+-- The tenant has a role of its own now.
+REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {app};
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {app};
+REVOKE ALL ON SCHEMA {schema} FROM {app}
 
 -- name: change
 UPDATE tenancy.tenants
@@ -112,13 +130,13 @@ DROP SCHEMA {schema} CASCADE
 COMMENT ON SCHEMA {schema} IS {comment}
 
 -- name: grant_schema
-GRANT USAGE ON SCHEMA {schema} TO {loader}, {app}
+GRANT USAGE ON SCHEMA {schema} TO {loader}, {user}
 
 -- name: grant_objects
 -- After every script: what it made is not yet granted.
-GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {loader}, {app};
+GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA {schema} TO {loader}, {user};
 GRANT USAGE, SELECT, UPDATE ON ALL SEQUENCES IN SCHEMA {schema} TO {loader};
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {app}
+GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {schema} TO {user}
 
 -- name: namespace_exists
 SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %(namespace)s) AS found

@@ -24,6 +24,13 @@ $do$
 -- name: grant_role
 GRANT {role} TO {member}
 
+-- name: register
+-- Who makes roles owns the functions that do, and nothing else; nobody is a member of it who is no administrator. The application
+-- may become a tenant's role, and has none of its rights before: until PostgreSQL 15 that is said of the role.
+ALTER ROLE {registrar} CREATEROLE;
+ALTER ROLE {app} NOINHERIT;
+GRANT {tenants} TO {registrar} WITH ADMIN OPTION
+
 -- name: create_login
 CREATE ROLE {login} LOGIN NOINHERIT PASSWORD {password}
 

@@ -1,0 +1,57 @@
+"""The role of a tenant: it alone has the application's rights on the tenant's schema. Made, put in force and dropped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ._pg.sql import compose, identifier
+
+if TYPE_CHECKING:
+    from ._pg.database import Transaction
+    from ._shapes import Tenant
+
+
+def user_of(transaction: Transaction, tenant: Tenant) -> str | None:
+    """The role that an application's sessions use a tenant's rows with; ``None`` where one login does everything."""
+    return tenant.role or transaction.roles.app
+
+
+async def lacks_role(transaction: Transaction, tenant: Tenant) -> bool:
+    """Whether the tenant is to have a role of its own and has none: it is older than that, or came to another server."""
+    if not transaction.roles.for_each_tenant:
+        return False
+    if tenant.role is None:
+        return True
+    row = await transaction.one("registry.role_exists", role=tenant.role)
+    return not (row and row["found"])
+
+
+async def make_role(transaction: Transaction, tenant: Tenant) -> str:
+    """Make the tenant's role and enter it into the registry."""
+    row = await transaction.one("registry.make_role", uid=tenant.uid)
+    role = str((row or {})["role"])
+    await transaction.run("registry.set_role", uid=tenant.uid, role=role)
+    return role
+
+
+async def drop_role(transaction: Transaction, tenant: Tenant) -> bool:
+    """Drop the tenant's role; false where it stays, since a copy of this database on the same server uses it too."""
+    if tenant.role is None:
+        return True
+    row = await transaction.one("registry.drop_role", uid=tenant.uid)
+    return bool(row and row["dropped"])
+
+
+async def grant_all(transaction: Transaction, tenant: Tenant) -> None:
+    """Give loader and the tenant's user their rights on all that the schema holds now; what a script made is not yet granted."""
+    loader, user = transaction.roles.loader, user_of(transaction, tenant)
+    if not loader or not user:
+        return
+    parts = {"schema": identifier(tenant.namespace), "loader": identifier(loader), "user": identifier(user)}
+    await transaction.run(compose("registry.grant_schema", **parts))
+    await transaction.run(compose("registry.grant_objects", **parts))
+
+
+async def take_from_app(transaction: Transaction, tenant: Tenant) -> None:
+    """Take from the application's own role the rights that it had on the schema, before the tenant had a role."""
+    await transaction.run(compose("registry.take_from_app", schema=identifier(tenant.namespace), app=identifier(transaction.roles.app or "")))

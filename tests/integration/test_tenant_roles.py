@@ -1,0 +1,144 @@
+"""The role that each tenant has: made and dropped with it, given to those that are older, and never another's."""
+
+from __future__ import annotations
+
+import dataclasses
+import secrets
+
+import psycopg
+import pytest
+from psycopg import errors, sql
+
+from tenancy_fixtures import FixtureManager, Settings
+from tenancy_fixtures._pg.bootstrap import with_parts
+from tenancy_fixtures._pg.connect import connect
+from tenancy_fixtures._pg.control_plane import initialise
+from tests.acceptance.support import State
+from tests.conftest import ROLES
+from tests.databases import drop_database
+
+from .marks import Mark, apply, broken
+
+pytestmark = pytest.mark.anyio
+
+# What a role has rights on, in schemas.
+RIGHTS = """
+SELECT DISTINCT n.nspname::text AS schema
+FROM pg_namespace n LEFT JOIN pg_class c ON c.relnamespace = n.oid CROSS JOIN LATERAL aclexplode(coalesce(c.relacl, n.nspacl)) AS g
+WHERE g.grantee = %s::regrole
+"""
+
+
+@pytest.fixture
+def state(admin_database_url: str) -> State:
+    return State(admin_database_url)
+
+
+def role_of(state: State, tenant: str) -> str:
+    return state.value("SELECT role::text FROM tenancy.tenants WHERE tenant_id = %s", tenant)
+
+
+def exists(state: State, role: str) -> bool:
+    return state.value("SELECT count(*) FROM pg_roles WHERE rolname = %s", role) == 1
+
+
+def reaches(state: State, role: str) -> set[str]:
+    return {row["schema"] for row in state.rows(RIGHTS, role)}
+
+
+async def test_it_comes_and_goes_with_its_tenant(opened: FixtureManager, state: State):
+    ada, bob = [await opened.create_tenant(name) for name in ("ada", "bob")]
+    assert [tenant.role for tenant in (ada, bob)] == [f"tenancy_t_{tenant.uid.hex}" for tenant in (ada, bob)]
+    (facts,) = state.rows("SELECT rolcanlogin, rolsuper, rolcreaterole, rolbypassrls FROM pg_roles WHERE rolname = %s", ada.role)
+    assert not any(facts.values())
+    assert (reaches(state, ada.role), reaches(state, bob.role)) == ({"t_ada"}, {"t_bob"})
+    assert {"t_ada", "t_bob"} & reaches(state, ROLES.app) == set()
+    report = await opened.drop_tenant("ada")
+    assert (exists(state, ada.role), exists(state, bob.role)) == (False, True)
+    assert all("kept" not in step.detail for step in report.steps)
+
+
+async def test_what_fails_leaves_no_role(opened: FixtureManager, state: State):
+    from tenancy_fixtures import SchemaFixture, TenantFixture
+
+    class Last(Mark):
+        depends_on = ("schema",)
+
+    before = state.value("SELECT count(*) FROM pg_roles")
+    with pytest.raises(ZeroDivisionError):
+        await apply(opened, TenantFixture("ada"), SchemaFixture(), Last(broken), tenant="ada")
+    assert state.value("SELECT count(*) FROM pg_roles") == before
+
+
+async def test_the_roles_of_an_older_installation(admin_url: str, settings: Settings):
+    """Made with six roles; brought forward with the two that are new, and then its tenants."""
+    name = f"tenancy_test_{secrets.token_hex(6)}"
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = with_parts(admin_url, database=name)
+    state = State(url)
+    try:
+        async with await connect(url) as connection:
+            older = dataclasses.replace(ROLES, registrar=None, tenants=None)
+            assert (await initialise(connection, older, create_roles=True)).roles == older
+            async with FixtureManager(settings.with_changes(database_url=url)) as manager:
+                assert (await manager.create_tenant("ada")).role is None
+            assert "t_ada" in reaches(state, ROLES.app)
+            report = await initialise(connection, ROLES, create_roles=True)
+            assert (report.roles, report.changed) == (ROLES, True)
+        async with FixtureManager(settings.with_changes(database_url=url)) as manager:
+            planned = await manager.migrate("ada", dry_run=True)
+            assert [step.action for step in planned.steps] == ["confine"]
+            assert role_of(state, "ada") is None
+            findings = {finding.rule: finding.severity for finding in (await manager.validate("ada")).findings}
+            assert findings["role"] == "warning"
+            done = await manager.migrate("ada")
+            assert [(step.action, step.object) for step in done.steps] == [("confine", "t_ada")]
+            assert [entry["action"] for entry in state.audit(done.run_id)] == ["schema:confined"]
+            assert (await manager.migrate("ada")).steps == ()
+            assert (await manager.validate("ada")).findings == ()
+        assert "t_ada" not in reaches(state, ROLES.app)
+        assert reaches(state, role_of(state, "ada")) == {"t_ada"}
+    finally:
+        drop_database(admin_url, name)
+
+
+async def test_a_role_that_is_not_on_this_server_is_made_again(opened: FixtureManager, state: State):
+    """A copy of the database was restored on another server, where nobody made the tenants' roles."""
+    role = (await opened.create_tenant("ada")).role
+    state.run(f"DROP OWNED BY {role}", f"DROP ROLE {role}")
+    findings = {finding.rule: finding.severity for finding in (await opened.validate("ada")).findings}
+    assert findings["role"] == "error"
+    await opened.migrate("ada")
+    assert (await opened.validate("ada")).findings == ()
+    assert reaches(state, role) == {"t_ada"}
+
+
+async def test_a_role_that_a_copy_of_the_database_uses_stays(opened: FixtureManager, state: State, admin_url: str, database: str, settings: Settings):
+    role = (await opened.create_tenant("ada")).role
+    copy = f"tenancy_test_{secrets.token_hex(6)}"
+    await opened.close()
+    with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY wal_log").format(sql.Identifier(copy), sql.Identifier(database)))
+    try:
+        async with FixtureManager(settings) as manager:
+            report = await manager.drop_tenant("ada")
+        assert {step.detail.get("kept") for step in report.steps} == {role, None}
+        assert exists(state, role)
+        assert reaches(State(with_parts(admin_url, database=copy)), role) == {"t_ada"}
+    finally:
+        drop_database(admin_url, copy)
+
+
+async def test_no_role_but_a_tenants_is_made_or_given_a_login(opened: FixtureManager, state: State):
+    tenant = await opened.create_tenant("ada")
+    with psycopg.connect(state.url, autocommit=True) as connection:
+        connection.execute(f"SET SESSION AUTHORIZATION {ROLES.migrator}")
+        for verifier in ("secret", "md5" + "0" * 32, ""):
+            with pytest.raises(errors.InvalidPassword):
+                connection.execute("SELECT tenancy.set_tenant_login(%s, 't_ada', %s)", [tenant.uid, verifier])
+        # A name is an identifier, and a verifier a literal, whatever they hold.
+        connection.execute("SELECT tenancy.set_tenant_login(%s, %s, %s)", [tenant.uid, 'x"; DROP ROLE y; --', "SCRAM-SHA-256$4096:x' SUPERUSER"])
+        connection.execute("SELECT tenancy.set_tenant_login(%s, 't_ada', NULL)", [tenant.uid])
+    (facts,) = state.rows("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = %s", tenant.role)
+    assert not any(facts.values())
