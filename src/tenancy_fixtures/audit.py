@@ -26,6 +26,8 @@ class AuditAction(str, Enum):
     SCHEMA_DROPPED = "schema:dropped"
     TENANT_RECORDED = "tenant:recorded"
     TENANT_REPAIRED = "tenant:repaired"
+    LOGIN_GIVEN = "login:given"
+    LOGIN_REMOVED = "login:removed"
     CONFIG_SET = "config:set"
     CONFIG_DROPPED = "config:dropped"
     DATASET_LOADED = "dataset:loaded"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from . import _generate
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from ._repair import RecordFixture, RepairFixture
+from ._tenant_login import LoginFixture, TenantLogin, new_password, url_of
 from ._trial_load import with_trial
 from .config_fixtures import ConfigFixture
 from .data_loaders import DataLoader
@@ -236,6 +237,29 @@ class FixtureManager:
         """
         await self.get_tenant(tenant_id)
         return await self.apply(SchemaFixture(to=to), tenant_id=tenant_id, operation="migrate", dry_run=dry_run)
+
+    async def set_login(self, tenant_id: str, password: str | None = None) -> TenantLogin:
+        """Give a tenant a login of its own, with that password or one that is made; one that it has gets the new password.
+
+        Whatever SQL such a session runs, it stays within the tenant: for people, and for programs that are not trusted.
+
+        :raises TenantNotFound: nobody has the name.
+        :raises ConfigurationError: the tenant has no role of its own, or the password is too short.
+        """
+        secret = new_password() if password is None else password
+        fixture = LoginFixture(secret)
+        await self.get_tenant(tenant_id)
+        await self.apply(fixture, tenant_id=tenant_id, operation="set_login")
+        login = str((await self.get_tenant(tenant_id)).role)
+        return TenantLogin(tenant_id, login, url_of((await self._runtime()).database.url, login, secret))
+
+    async def remove_login(self, tenant_id: str) -> RunReport:
+        """Take a tenant's login away; sessions that it has open go on until they end.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        await self.get_tenant(tenant_id)
+        return await self.apply(LoginFixture(None), tenant_id=tenant_id, operation="remove_login")
 
     async def drop_tenant(self, tenant_id: str, *, dry_run: bool = False) -> RunReport:
         """Take a tenant away at once, with all its data: schema, configuration, ledger, registry. Runs and audit stay.

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import secrets
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
@@ -58,7 +59,7 @@ class Place:
     def look(self) -> set[tuple[str, ...]]:
         """Everything that a script could have made, changed or removed."""
         with psycopg.connect(self.admin_url) as connection:
-            return set(connection.execute(EVERYTHING).fetchall())
+            return set(connection.execute(EVERYTHING, {"login": urlsplit(self.url).username}).fetchall())
 
 
 EVERYTHING = """
@@ -84,7 +85,7 @@ UNION ALL SELECT 'event trigger', evtname, '' FROM pg_event_trigger
 UNION ALL SELECT 'publication', pubname, '' FROM pg_publication
 UNION ALL SELECT 'large object', oid::text, '' FROM pg_largeobject_metadata
 UNION ALL SELECT 'role', rolname, concat_ws(' ', rolsuper, rolpassword, (SELECT string_agg(setconfig::text, ' ') FROM pg_db_role_setting WHERE setrole = r.oid))
-FROM pg_authid r WHERE rolname ~ '^tenancy_test|^intruder$'
+FROM pg_authid r WHERE rolname ~ '^tenancy_test|^intruder$' AND (rolname !~ '^tenancy_test_plain' OR rolname = %(login)s)
 UNION ALL SELECT 'comment', pg_describe_object(classoid, objoid, objsubid), description FROM pg_description WHERE objoid >= 16384
 UNION ALL SELECT 'tenant', tenant_id, namespace FROM tenancy.tenants
 UNION ALL SELECT 'run', run_id::text, actor FROM tenancy.runs

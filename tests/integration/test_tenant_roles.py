@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import secrets
+from contextlib import suppress
 
 import psycopg
 import pytest
@@ -13,6 +14,7 @@ from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._pg.control_plane import initialise
+from tenancy_fixtures.exceptions import ConfigurationError, TenantNotFound, ValidationFailed
 from tests.acceptance.support import State
 from tests.conftest import ROLES
 from tests.databases import drop_database
@@ -142,3 +144,97 @@ async def test_no_role_but_a_tenants_is_made_or_given_a_login(opened: FixtureMan
         connection.execute("SELECT tenancy.set_tenant_login(%s, 't_ada', NULL)", [tenant.uid])
     (facts,) = state.rows("SELECT rolcanlogin, rolsuper FROM pg_roles WHERE rolname = %s", tenant.role)
     assert not any(facts.values())
+
+
+# --- a login of one's own ---------------------------------------------------------------------------------------------
+
+# What whoever has a tenant's login may try, and what the server says to it.
+REFUSED = [
+    "SELECT * FROM t_bob.artists",
+    "DELETE FROM t_bob.artists",
+    "TRUNCATE t_bob.artists",
+    "TRUNCATE artists",
+    "DO $$ BEGIN LOCK TABLE t_bob.artists; END $$",
+    "SET ROLE {bob}",
+    "SET ROLE {app}",
+    "SET SESSION AUTHORIZATION {bob}",
+    "SELECT set_config('role', '{bob}', true)",
+    "SELECT nextval('t_bob.metrics_metric_id_seq')",
+    "SELECT * FROM tenancy.tenants",
+    "SELECT * FROM tenancy.audit_log",
+    "SELECT tenancy.make_tenant_role(gen_random_uuid())",
+    "CREATE TABLE t_bob.mine (i int)",
+    "CREATE TABLE t_ada.mine (i int)",
+    "ALTER ROLE {bob} PASSWORD NULL",
+    "GRANT {bob} TO {ada}",
+]
+
+
+async def test_a_tenants_login_stays_within_the_tenant(opened: FixtureManager, state: State):
+    ada, bob = [await opened.create_tenant(name) for name in ("ada", "bob")]
+    await opened.load_fixtures("bob", ["artists"])
+    await opened.load_fixtures("ada", ["artists"])
+    login = await opened.set_login("ada")
+    assert (login.login, login.url in repr(login)) == (ada.role, False)
+    names = {"ada": ada.role, "bob": bob.role, "app": ROLES.app}
+    before = state.snapshot()
+    with psycopg.connect(login.url, autocommit=True) as connection:
+        assert connection.execute("SELECT current_schema(), session_user = current_user").fetchone() == ("t_ada", True)
+        assert connection.execute("SELECT count(*) > 0 FROM artists").fetchone() == (True,)
+        for statement in REFUSED:
+            with pytest.raises(psycopg.Error) as caught:
+                connection.execute(statement.format(**names))
+            assert caught.value.sqlstate == "42501", statement
+        # These are allowed, and lead nowhere.
+        for setting, value in (("tenancy.tenant_id", "bob"), ("tenancy.tenant_uid", str(bob.uid)), ("search_path", "t_bob"), ("row_security", "off")):
+            connection.execute("SELECT set_config(%s, %s, false)", [setting, value])
+        # From PostgreSQL 16 on not even this.
+        with suppress(errors.InsufficientPrivilege):
+            connection.execute(f"SET ROLE {ROLES.tenants}")
+        assert connection.execute("SELECT tenancy.tenant_uid()").fetchone() == (ada.uid,)
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute("SELECT * FROM t_bob.artists")
+        connection.execute("RESET ROLE")
+        assert connection.execute("SELECT tenancy.tenant_uid()").fetchone() == (ada.uid,)
+        with pytest.raises(errors.UndefinedTable):
+            connection.execute("SELECT * FROM artists")
+    assert state.snapshot() == before
+
+
+async def test_a_login_is_given_anew_and_taken_away(opened: FixtureManager, state: State):
+    await opened.create_tenant("ada")
+    first, second = await opened.set_login("ada"), await opened.set_login("ada", "a password of one's own")
+    assert first.url != second.url
+    psycopg.connect(second.url).close()
+    report = await opened.remove_login("ada")
+    assert [step.action for step in report.steps] == ["take"]
+    (facts,) = state.rows("SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = %s", first.login)
+    assert facts == {"rolcanlogin": False, "rolpassword": None}
+    with pytest.raises(psycopg.OperationalError, match=r"not permitted to log in|authentication failed"):
+        psycopg.connect(second.url)
+    verbs = [row["action"] for row in state.rows("SELECT action FROM tenancy.audit_log WHERE action LIKE 'login:%%' ORDER BY entry")]
+    assert verbs == ["login:given", "login:given", "login:removed"]
+    trace = state.rows("SELECT r::text AS row FROM tenancy.runs AS r UNION ALL SELECT a::text FROM tenancy.audit_log AS a")
+    assert not [row for row in trace if "of one's own" in row["row"] or "SCRAM" in row["row"]]
+
+
+async def test_who_cannot_have_a_login(opened: FixtureManager, state: State):
+    with pytest.raises(TenantNotFound):
+        await opened.set_login("nobody")
+    await opened.create_tenant("ada")
+    for password in ("", "short"):
+        with pytest.raises(ConfigurationError, match="too short"):
+            await opened.set_login("ada", password)
+    state.run("UPDATE tenancy.tenants SET role = NULL")
+    with pytest.raises(ConfigurationError, match="no role that could log in"):
+        await opened.set_login("ada")
+
+
+async def test_a_login_that_may_not_connect(opened: FixtureManager, state: State, database: str):
+    await opened.create_tenant("ada")
+    state.run(f"REVOKE CONNECT ON DATABASE {database} FROM PUBLIC", f"GRANT CONNECT ON DATABASE {database} TO tenancy_test_service")
+    with pytest.raises(ValidationFailed) as caught:
+        await opened.set_login("ada")
+    assert str(ROLES.tenants) in str(caught.value.facts)
+    state.run(f"GRANT CONNECT ON DATABASE {database} TO {ROLES.tenants}")
+    psycopg.connect((await opened.set_login("ada")).url).close()

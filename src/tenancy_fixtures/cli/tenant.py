@@ -1,4 +1,4 @@
-"""``tenancy tenant``: make, list, show and drop tenants."""
+"""``tenancy tenant``: make, list, show and drop tenants; give them logins."""
 
 import sys
 from typing import TYPE_CHECKING, Annotated, Any, Optional
@@ -27,10 +27,13 @@ from ._work import (
 
 if TYPE_CHECKING:
     from .._shapes import RunReport, Tenant
+    from .._tenant_login import TenantLogin
     from ..packs import Pack
     from ..settings import Settings
 
-tenant_app = typer.Typer(cls=PlainGroup, help="Make, list, show and drop tenants.", invoke_without_command=True, rich_markup_mode=None)
+tenant_app = typer.Typer(
+    cls=PlainGroup, help="Make, list, show and drop tenants; give them logins.", invoke_without_command=True, rich_markup_mode=None
+)
 
 _PHRASE = "`tenancy tenant drop` takes a tenant away at once and for good, so it wants to hear --now. Taking one away with time to think is not offered yet."
 
@@ -40,7 +43,7 @@ _PARTS = {"config": "configuration", "schema": "schema {}", "tenant": "entry in 
 
 @tenant_app.callback()
 def tenant(context: typer.Context) -> None:
-    """Make, list, show and drop tenants."""
+    """Make, list, show and drop tenants; give them logins."""
     help_unless_asked(context)
 
 
@@ -105,6 +108,38 @@ def show(context: typer.Context, tenant: TenantId, as_json: AsJson = False) -> N
         _output.emit(facts)
     else:
         _show(facts)
+
+
+@tenant_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
+def login(
+    context: typer.Context,
+    tenant: TenantId,
+    remove: Annotated[bool, typer.Option("--remove", help="Take the login away.")] = False,
+    password_file: Annotated[
+        Optional[typer.FileText],
+        typer.Option(metavar="FILE", help="A file whose first line is the password, - for standard input. Without it: one is made."),
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Give a tenant a login of its own, which stays within the tenant whatever SQL it runs; again: a new password."""
+    _check_id(tenant)
+    settings = settings_for(context)
+    if remove:
+        if password_file is not None:
+            raise typer.BadParameter("a login that goes needs no password", param_hint="--password-file")
+        report = run(lambda: _remove_login(settings, tenant))
+        if as_json:
+            _output.emit(report.to_dict())
+        else:
+            _output.say(f"Tenant {tenant!r} may not log in any more. Sessions that are open go on until they end.")
+        return
+    password = None if password_file is None else password_file.readline().rstrip("\r\n")
+    given = run(lambda: _set_login(settings, tenant, password))
+    if as_json:
+        _output.emit(given.to_dict())
+        return
+    _output.say(f"Tenant {tenant!r} may log in as {given.login}. Keep this address, which is told once and has the password in it:")
+    _output.say(given.url)
 
 
 @tenant_app.command(cls=PlainCommand, epilog=DATABASE_HELP)
@@ -195,6 +230,16 @@ async def _plan_create(settings: "Settings", pack: "Pack", tenant: str, facts: d
 async def _list(settings: "Settings") -> "list[Tenant]":
     async with opened(settings, needs_pack=False) as work:
         return await work.manager.list_tenants()
+
+
+async def _set_login(settings: "Settings", tenant: str, password: Optional[str]) -> "TenantLogin":
+    async with opened(settings) as work:
+        return await work.manager.set_login(tenant, password)
+
+
+async def _remove_login(settings: "Settings", tenant: str) -> "RunReport":
+    async with opened(settings) as work:
+        return await work.manager.remove_login(tenant)
 
 
 async def _drop(settings: "Settings", tenant: str, *, dry_run: bool) -> "RunReport":

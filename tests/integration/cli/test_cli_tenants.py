@@ -5,6 +5,9 @@ from __future__ import annotations
 import io
 import shutil
 
+import psycopg
+import pytest
+
 from tenancy_fixtures.packs import DEFAULT_FOLDER
 
 from .support import HEAD, Done
@@ -71,7 +74,15 @@ def test_the_same_key_is_done_once(tenancy, look):
     assert tenancy("tenant", "create", "acme", "--idempotency-key", "k", "--tier", "free").code == 5
 
 
-ON_A_TENANT = [("tenant", "create"), ("tenant", "show"), ("tenant", "drop", "--yes", "--now"), ("load",), ("validate",), ("migrate",)]
+ON_A_TENANT = [
+    ("tenant", "create"),
+    ("tenant", "show"),
+    ("tenant", "drop", "--yes", "--now"),
+    ("tenant", "login"),
+    ("load",),
+    ("validate",),
+    ("migrate",),
+]
 
 
 def test_a_name_that_none_can_have_is_2_and_leaves_nothing(tenancy, state):
@@ -154,3 +165,23 @@ def test_plans_change_nothing(tenancy, state, artists):
     assert tenancy("load", "acme", "--dataset", f"artists={bad}", "--dry-run", "--on-error", "reject").code == 0
     assert tenancy("migrate", "--all", "--dry-run").out == "acme: nothing to do.\n"
     assert state() == before
+
+
+def test_a_login_of_a_tenants_own(tenancy, tmp_path):
+    tenancy("tenant", "create", "acme")
+    done = tenancy("tenant", "login", "acme")
+    first, url = done.out.splitlines()
+    assert (done.code, done.err) == (0, "")
+    assert first.startswith("Tenant 'acme' may log in as tenancy_t_")
+    with psycopg.connect(url) as connection:
+        assert connection.execute("SELECT current_schema()").fetchone() == ("t_acme",)
+    (tmp_path / "password").write_text("chosen by somebody\n", encoding="utf-8")
+    given = tenancy("tenant", "login", "acme", "--password-file", tmp_path / "password", "--json").json
+    assert "chosen%20by%20somebody" in given["url"]
+    psycopg.connect(given["url"]).close()
+    done = tenancy("tenant", "login", "acme", "--remove")
+    assert (done.code, done.out) == (0, "Tenant 'acme' may not log in any more. Sessions that are open go on until they end.\n")
+    with pytest.raises(psycopg.OperationalError):
+        psycopg.connect(given["url"])
+    assert tenancy("tenant", "login", "acme", "--remove", "--password-file", tmp_path / "password").code == 2
+    assert tenancy("tenant", "login", "acme", "--password-file", tmp_path / "none").code == 2

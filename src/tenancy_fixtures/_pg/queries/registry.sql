@@ -24,6 +24,12 @@ UPDATE tenancy.tenants SET role = %(role)s, updated_at = now() WHERE uid = %(uid
 -- name: role_exists
 SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(role)s) AS found
 
+-- name: set_login
+SELECT tenancy.set_tenant_login(%(uid)s, %(namespace)s, %(verifier)s)
+
+-- name: may_connect
+SELECT pg_catalog.has_database_privilege(%(role)s::name, pg_catalog.current_database(), 'CONNECT') AS may
+
 -- name: take_from_app
 -- The tenant has a role of its own now.
 REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {app};
