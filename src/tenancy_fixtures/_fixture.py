@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from ._pg._cancel import cancelled_once
+from ._places import place_of, project
 from ._shapes import DatasetReport, RunReport, RunState, Step, Tenant, TenantState, ValidationReport
 from .exceptions import ConfigurationError, DatabaseError, PackMismatch, TenancyError, TenantNotFound, ValidationFailed, ValidationTimeout
 from .journal import Repeated, Run
@@ -111,7 +112,7 @@ class BaseFixture(ABC):
 
 @dataclass(frozen=True)
 class Operation:
-    """What a run is asked to do: fixtures, on one tenant, forwards or backwards."""
+    """What a run is asked to do: fixtures, on one tenant, forwards or backwards; ``here``, or in the database where the tenant lives."""
 
     name: str
     tenant_id: str
@@ -119,6 +120,7 @@ class Operation:
     arguments: Mapping[str, Any] = field(default_factory=dict)
     backwards: bool = False
     dry_run: bool = False
+    here: bool = False
     idempotency_key: str | None = None
     listener: ProgressListener | None = None
 
@@ -141,8 +143,21 @@ async def run(runtime: Runtime, pack: Pack, operation: Operation) -> RunReport:
     :raises TenancyError: what went wrong; everything was taken back and the run is recorded as failed.
     """
     async with runtime.slots:
-        execution = _Execution(runtime, pack, operation)
-        return await cancelled_once(execution.run(), again=execution.cancel_statement)
+        if operation.here:
+            return await execute(runtime, pack, operation)
+        async with place_of(runtime, operation.tenant_id) as place:
+            report = await execute(place, pack, operation)
+            if not operation.dry_run:
+                # The work is done: where the main registry cannot be reached now, the next operation brings its row forward.
+                with suppress(DatabaseError):
+                    await project(runtime, place, operation.tenant_id)
+        return report
+
+
+async def execute(runtime: Runtime, pack: Pack, operation: Operation) -> RunReport:
+    """Run an operation in this very database, wherever the tenant lives."""
+    execution = _Execution(runtime, pack, operation)
+    return await cancelled_once(execution.run(), again=execution.cancel_statement)
 
 
 class _Execution:

@@ -164,6 +164,9 @@ class TenantSessions:
             if said["tenant"] != tenant_id:
                 raise _not_entered(tenant_id)
             raise TenantNotFound(f"no tenant {tenant_id!r}", tenant=tenant_id, hint="`tenancy tenant list` shows those that exist.")
+        if row["elsewhere"]:
+            hint = f"Bind an engine on the database {row['namespace']!r}, or use manager.session."
+            raise ConfigurationError(f"tenant {tenant_id!r} has a database of its own, and this is another", tenant=tenant_id, hint=hint)
         if row["entered"] is None:
             raise TenantSuspended(
                 f"tenant {tenant_id!r} is {row['state']}", tenant=tenant_id, hint="Nothing of it can be reached until it is active."

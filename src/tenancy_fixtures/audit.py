@@ -26,6 +26,8 @@ class AuditAction(str, Enum):
     SCHEMA_DROPPED = "schema:dropped"
     TENANT_RECORDED = "tenant:recorded"
     TENANT_REPAIRED = "tenant:repaired"
+    DATABASE_CREATED = "database:created"
+    DATABASE_DROPPED = "database:dropped"
     LOGIN_GIVEN = "login:given"
     LOGIN_REMOVED = "login:removed"
     CONFIG_SET = "config:set"

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _generate
+from ._databases import DatabaseFixture
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
+from ._places import place_of
 from ._repair import RecordFixture, RepairFixture
 from ._tenant_login import LoginFixture, TenantLogin, new_password, url_of
 from ._trial_load import with_trial
@@ -82,6 +84,7 @@ class FixtureManager:
         limits: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
         config: Mapping[str, Any] | None = None,
+        isolation: str | None = None,
         exist_ok: bool = False,
         idempotency_key: str | None = None,
     ) -> Tenant:
@@ -92,10 +95,12 @@ class FixtureManager:
         :raises PackError: a template or the schema's script is at fault; nothing was kept.
         :raises IdempotencyConflict: the key was used for something else, or for this tenant before it was dropped.
         """
-        fixture = TenantFixture(tenant_id, tier=tier, features=features, limits=limits, labels=labels, exist_ok=exist_ok)
-        await self.apply(
-            fixture, SchemaFixture(), ConfigFixture(config), tenant_id=tenant_id, operation="create_tenant", idempotency_key=idempotency_key
-        )
+        fixture = TenantFixture(tenant_id, tier=tier, features=features, limits=limits, labels=labels, isolation=isolation, exist_ok=exist_ok)
+        facts: dict[str, Any] = {"tenant_id": tenant_id, "operation": "create_tenant", "idempotency_key": idempotency_key}
+        if isolation == "database" and await self._is_new(tenant_id, idempotency_key):
+            await self._apply(fixture, DatabaseFixture(await self._runtime(), tenant_id, config), here=True, **facts)
+        else:
+            await self._apply(fixture, SchemaFixture(), ConfigFixture(config), **facts)
         try:
             return await self.get_tenant(tenant_id)
         except TenantNotFound:
@@ -146,14 +151,28 @@ class FixtureManager:
 
         ``dry_run`` only looks: the report's steps are what would be done.
         """
+        facts: dict[str, Any] = {"dry_run": dry_run, "idempotency_key": idempotency_key}
+        return await self._apply(*fixtures, tenant_id=tenant_id, operation=operation, **facts)
+
+    async def _apply(
+        self, *fixtures: BaseFixture, tenant_id: str, operation: str, dry_run: bool = False, here: bool = False, idempotency_key: str | None = None
+    ) -> RunReport:
         TenantUtils.check_id(tenant_id)
         if idempotency_key is not None and (not idempotency_key or ValidationUtils.unstorable(idempotency_key)):
             raise ConfigurationError(
                 "an idempotency key cannot be empty, and is text without a NUL", tenant=tenant_id, hint="Leave it out, or name the call."
             )
         arguments = {fixture.name: getattr(fixture, "arguments", {}) for fixture in fixtures}
-        facts: dict[str, Any] = {"dry_run": dry_run, "idempotency_key": idempotency_key, "listener": self._listener}
+        facts: dict[str, Any] = {"dry_run": dry_run, "here": here, "idempotency_key": idempotency_key, "listener": self._listener}
         return await run(await self._runtime(), self.pack, Operation(operation, tenant_id, fixtures, arguments, **facts))
+
+    async def _is_new(self, tenant_id: str, idempotency_key: str | None) -> bool:
+        """Whether nobody has the name, or the call has made the tenant before, and is to say so."""
+        runtime = await self._runtime()
+        async with runtime.database.transaction(tenant=TenantUtils.check_id(tenant_id), role="migrator") as transaction:
+            if idempotency_key is not None and await runtime.journal.knows(transaction, idempotency_key):
+                return True
+            return await find_tenant(transaction, tenant_id) is None
 
     async def validate(self, tenant_id: str, *, keys: bool = False) -> ValidationReport:
         """Look a tenant over in the database: structure, keys, references, rows against what was loaded, isolation, the pack's own checks.
@@ -163,8 +182,8 @@ class FixtureManager:
         :raises TenantNotFound: nobody has the name.
         :raises ValidationTimeout: it took longer than the settings allow.
         """
-        runtime = await self._runtime()
-        return await DataIntegrityValidator(self.pack, keys=keys).run(runtime, TenantUtils.check_id(tenant_id))
+        async with self.place_of(tenant_id) as place:
+            return await DataIntegrityValidator(self.pack, keys=keys).run(place, tenant_id)
 
     async def validate_pack(self) -> ValidationReport:
         """Look the pack over: templates, revisions, every record of its data against its rules and then, by a load that is taken back, the tables'.
@@ -224,9 +243,8 @@ class FixtureManager:
         :raises TenantNotFound: nobody has the name.
         """
         tenant = await self.get_tenant(tenant_id)
-        runtime = await self._runtime()
-        async with runtime.slots, runtime.database.session() as session:
-            made = await made_for(self.pack, runtime, session, tenant)
+        async with self.place_of(tenant_id) as place, place.slots, place.database.session() as session:
+            made = await made_for(self.pack, place, session, tenant)
         return await self.apply(RepairFixture(made, rows=rows, orphans=orphans), tenant_id=tenant_id, operation="repair", dry_run=dry_run)
 
     async def migrate(self, tenant_id: str, *, to: int | None = None, dry_run: bool = False) -> RunReport:
@@ -251,7 +269,8 @@ class FixtureManager:
         await self.get_tenant(tenant_id)
         await self.apply(fixture, tenant_id=tenant_id, operation="set_login")
         login = str((await self.get_tenant(tenant_id)).role)
-        return TenantLogin(tenant_id, login, url_of((await self._runtime()).database.url, login, secret))
+        async with self.place_of(tenant_id) as place:
+            return TenantLogin(tenant_id, login, url_of(place.database.url, login, secret))
 
     async def remove_login(self, tenant_id: str) -> RunReport:
         """Take a tenant's login away; sessions that it has open go on until they end.
@@ -267,11 +286,13 @@ class FixtureManager:
         :raises TenantNotFound: nobody has the name.
         :raises TenantInUse: objects outside its schema stand on it, such as a view of its tables; nothing was dropped.
         """
-        await self.get_tenant(tenant_id)
-        fixtures = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
-        facts: dict[str, Any] = {"backwards": True, "dry_run": dry_run, "listener": self._listener}
+        tenant, runtime = await self.get_tenant(tenant_id), await self._runtime()
+        fixtures: tuple[BaseFixture, ...] = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
+        if tenant.isolation == "database":
+            fixtures = (TenantFixture(tenant_id), DatabaseFixture(runtime, tenant_id, drop=True, dry_run=dry_run))
+        facts: dict[str, Any] = {"backwards": True, "dry_run": dry_run, "here": True, "listener": self._listener}
         # What goes is known from the database: a pack that is no more in order must not keep a tenant.
-        return await run(await self._runtime(), self._pack or Pack.default(), Operation("drop_tenant", tenant_id, fixtures, **facts))
+        return await run(runtime, self._pack or Pack.default(), Operation("drop_tenant", tenant_id, fixtures, **facts))
 
     async def get_tenant(self, tenant_id: str) -> Tenant:
         """A tenant as the registry has it.
@@ -294,7 +315,11 @@ class FixtureManager:
     async def recent_runs(self, tenant_id: str, limit: int = 20) -> list[dict[str, Any]]:
         """The last runs on a tenant, newest first; also of one that was dropped, or that was never made."""
         runtime = await self._runtime()
-        return await runtime.journal.recent(TenantUtils.check_id(tenant_id), limit)
+        runs = await runtime.journal.recent(TenantUtils.check_id(tenant_id), limit)
+        async with self.place_of(tenant_id) as place:
+            if place is not runtime:
+                runs = sorted([*runs, *await place.journal.recent(tenant_id, limit)], key=lambda run: run["started_at"], reverse=True)
+        return runs[:limit]
 
     async def get_config(self, tenant_id: str) -> dict[str, Any]:
         """A tenant's configuration as it is in force; empty where it has none.
@@ -302,8 +327,7 @@ class FixtureManager:
         :raises TenantNotFound: nobody has the name.
         """
         tenant = await self.get_tenant(tenant_id)
-        runtime = await self._runtime()
-        async with runtime.database.transaction(tenant=tenant_id, role="loader") as transaction:
+        async with self.place_of(tenant_id) as place, place.database.transaction(tenant=tenant_id, role="loader") as transaction:
             row = await transaction.one("registry.current_config", uid=tenant.uid)
         return dict(row["value"]) if row else {}
 
@@ -318,9 +342,14 @@ class FixtureManager:
         """
         from ._sessions import sessions_of
 
-        sessions = sessions_of((await self._runtime()).engine, self.settings)
-        async with sessions.async_session(tenant_id, **options) as session:
+        async with self.place_of(tenant_id) as place, sessions_of(place.engine, self.settings).async_session(tenant_id, **options) as session:
             yield session
+
+    @asynccontextmanager
+    async def place_of(self, tenant_id: str) -> AsyncIterator[Runtime]:
+        """The runtime of the database that holds the tenant: its own, or the main one, which also stands for a tenant that does not exist."""
+        async with place_of(await self._runtime(), TenantUtils.check_id(tenant_id)) as place:
+            yield place
 
     async def _runtime(self) -> Runtime:
         return self._own or await Runtime.current(self.settings)

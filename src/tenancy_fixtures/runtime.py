@@ -7,26 +7,31 @@ import atexit
 import os
 import sys
 import weakref
-from contextlib import suppress
+from collections import OrderedDict
+from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING
 
 from ._pg import embedded
-from ._pg.bootstrap import SERVICE_LOGIN, make_ready
+from ._pg.bootstrap import DATABASE, SERVICE_LOGIN, make_ready, with_parts
 from ._pg.context import open_engine
 from ._pg.database import Database
+from ._pg.databases import prepare
 from .audit import AuditLog, Auditor, NullAuditLog
 from .journal import Journal
 from .monitoring import FixtureMonitor, NullMonitor
 from .settings import Settings
 
 if TYPE_CHECKING:
-    from collections.abc import MutableMapping
+    from collections.abc import AsyncIterator, MutableMapping
 
     from sqlalchemy.ext.asyncio import AsyncEngine
 
 # Runtimes that are open, by the loop that they belong to: connections cannot be shared between loops.
 _open: MutableMapping[asyncio.AbstractEventLoop, dict[Settings, Runtime]] = weakref.WeakKeyDictionary()
 _process = os.getpid()
+
+# Runtimes of other databases that are kept open though nobody uses them at the moment.
+_KEPT = 16
 
 # Seconds that the end of the process may take over connections that nobody closed.
 _FAREWELL = 5.0
@@ -45,6 +50,7 @@ class Runtime:
         self.slots = asyncio.Semaphore(settings.max_concurrency)
         self._server = server
         self._engine: AsyncEngine | None = None
+        self._others: OrderedDict[str, _Other] = OrderedDict()
 
     @property
     def engine(self) -> AsyncEngine:
@@ -52,6 +58,43 @@ class Runtime:
         if self._engine is None:
             self._engine = open_engine(self.database.url, self.settings)
         return self._engine
+
+    @asynccontextmanager
+    async def other(self, name: str) -> AsyncIterator[Runtime]:
+        """The runtime of another database of the server, a tenant's own: opened by whoever asks first, closed when it is long unused.
+
+        :raises DatabaseUnavailable: it does not answer.
+        :raises PermissionDenied: there is no such database, or the login may not connect to it.
+        """
+        other = self._others.setdefault(name, _Other())
+        self._others.move_to_end(name)
+        other.users += 1
+        try:
+            async with other.lock:
+                if other.runtime is None:
+                    database = Database(with_parts(self.database.url, database=name), self.settings)
+                    await database.open()
+                    other.runtime = Runtime(self.settings, database)
+            yield other.runtime
+        finally:
+            other.users -= 1
+            await self._close_unused(_KEPT)
+
+    async def prepare_databases(self) -> str:
+        """Prepare the embedded server for tenants with databases of their own; gives the name of what they are copies of."""
+        assert self._server is not None
+        return await prepare(with_parts(self._server.superuser_url, database=DATABASE))
+
+    async def leave(self, name: str) -> None:
+        """Close the runtime of another database: it is going to be dropped."""
+        other = self._others.pop(name, None)
+        if other is not None and other.runtime is not None:
+            await other.runtime.close()
+
+    async def _close_unused(self, kept: int) -> None:
+        unused = [name for name, other in self._others.items() if other.users == 0]
+        for name in unused[: max(0, len(self._others) - kept)]:
+            await self.leave(name)
 
     @classmethod
     async def open(cls, settings: Settings | None = None) -> Runtime:
@@ -98,11 +141,22 @@ class Runtime:
         runtimes = _open.get(asyncio.get_running_loop(), {})
         if runtimes.get(self.settings) is self:
             del runtimes[self.settings]
+        for name in list(self._others):
+            await self.leave(name)
         if self._engine is not None:
             await self._engine.dispose()
         await self.database.close()
         if self._server is not None:
             self._server.release()
+
+
+class _Other:
+    """The runtime of another database, and how many are using it now."""
+
+    def __init__(self) -> None:
+        self.runtime: Runtime | None = None
+        self.lock = asyncio.Lock()
+        self.users = 0
 
 
 @atexit.register

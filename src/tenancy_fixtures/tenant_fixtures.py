@@ -41,6 +41,7 @@ class TenantFixture(BaseFixture):
         features: Iterable[str] | None = None,
         limits: Mapping[str, Any] | None = None,
         labels: Mapping[str, str] | None = None,
+        isolation: str | None = None,
         exist_ok: bool = True,
     ) -> None:
         self.tenant_id = TenantUtils.check_id(tenant_id)
@@ -51,6 +52,7 @@ class TenantFixture(BaseFixture):
         ValidationUtils.require_json({"features": self.features, "labels": labels}, "the tenant")
         self.limits = None if limits is None else ConfigUtils.parse_limits(limits)
         self.labels = None if labels is None else dict(labels)
+        self.isolation = isolation
         self.exist_ok = exist_ok
 
     def __repr__(self) -> str:
@@ -131,7 +133,17 @@ class TenantFixture(BaseFixture):
         taken = await context.transaction.one("registry.namespace_taken", namespace=namespace)
         if taken and taken["taken"]:
             namespace = TenantUtils.namespace(self.tenant_id, uid)
-        values = {"uid": uid, "tenant_id": self.tenant_id, "namespace": namespace, "pack": context.pack.name, "release": context.pack.digest}
+        if self.isolation == "database":
+            intent = await context.transaction.one("databases.intent", tenant_id=self.tenant_id)
+            uid, namespace = intent["uid"], intent["namespace"]
+        values = {
+            "isolation": self.isolation or "schema",
+            "uid": uid,
+            "tenant_id": self.tenant_id,
+            "namespace": namespace,
+            "pack": context.pack.name,
+            "release": context.pack.digest,
+        }
         await context.transaction.run("registry.add", **values, **wanted)
         context.note(AuditAction.TENANT_CREATED, namespace=namespace, tier=wanted["tier"])
 

@@ -60,6 +60,10 @@ class State:
             for statement in statements:
                 connection.execute(statement)
 
+    def role(self, tenant_id: str) -> str:
+        """The tenant's own role."""
+        return str(self.value("SELECT role::text FROM tenancy.tenants WHERE tenant_id = %s", tenant_id))
+
     def clear(self) -> None:
         """Take every tenant away, and the trace of them, as no user of the library could."""
         with psycopg.connect(self.url, autocommit=True) as connection:

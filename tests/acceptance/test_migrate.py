@@ -26,8 +26,9 @@ UNION ALL SELECT 'schema ' || coalesce(nspacl::text, '') || nspowner::regrole::t
 
 
 def shape(state: State, namespace: str) -> list[str]:
-    """Every object of a schema with its rights and comments, without the schema's name."""
-    return sorted(row["part"].replace(f"{namespace}.", "") for row in state.rows(_SHAPE, *[namespace] * 5))
+    """Every object of a schema with its rights and comments, without the names of the schema and its tenant's role."""
+    role = state.value("SELECT role::text FROM tenancy.tenants WHERE namespace = %s", namespace)
+    return sorted(row["part"].replace(f"{namespace}.", "").replace(role, "tenant") for row in state.rows(_SHAPE, *[namespace] * 5))
 
 
 @pytest.fixture

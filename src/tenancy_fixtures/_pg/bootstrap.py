@@ -33,8 +33,12 @@ async def make_ready(superuser_url: str, password: str) -> str:
     async with await connect(superuser_url) as connection:
         await _create_database(connection)
     async with await connect(with_parts(superuser_url, database=DATABASE)) as connection:
-        await initialise(connection, Roles.prefixed(), create_roles=True)
+        report = await initialise(connection, Roles.prefixed(), create_roles=True)
         await set_login(connection, SERVICE_LOGIN, password, ("migrator", "loader", "app", "auditor"))
+    if report.changed and report.version_before is not None:
+        from .databases import bring_forward
+
+        await bring_forward(with_parts(superuser_url, database=DATABASE))
     return with_parts(superuser_url, database=DATABASE, user=SERVICE_LOGIN, password=password)
 
 

@@ -36,16 +36,20 @@ def init(
     role: Annotated[
         Optional[list[str]],
         typer.Option(
-            metavar="PURPOSE=NAME", help="A role that you have made, one for each of owner, migrator, loader, app, auditor, script. Repeatable."
+            metavar="PURPOSE=NAME",
+            help="A role that you have made, one for each of owner, migrator, loader, app, auditor, script; registrar and tenants where tenants are to have roles. Repeatable.",
         ),
     ] = None,
     grant_to: Annotated[Optional[list[str]], typer.Option(metavar="LOGIN", help="Let this login do the work from now on. Repeatable.")] = None,
+    databases: Annotated[bool, typer.Option("--databases", help="Prepare the server for tenants with databases of their own.")] = False,
     as_json: AsJson = False,
 ) -> None:
     """Make the control plane in the database, or bring it forward. Harmless to repeat."""
-    wish = _wish(roles, role or [], grant_to or [])
+    wish = _wish(roles, role or [], grant_to or [], databases=databases)
     settings = settings_for(context)
     if print_sql:
+        if databases:
+            raise typer.BadParameter("a database cannot be made in a transaction: run `tenancy init --databases` itself", param_hint="--databases")
         _print_sql(run(lambda: _script(settings, wish)), as_json=as_json)
         return
     report = run(lambda: _initialise(settings, wish))
@@ -62,6 +66,7 @@ class _Wish:
     named: Optional["Roles"]
     create: Optional[bool]
     logins: list[str]
+    databases: bool = False
 
     def roles(self, *, may_create: bool) -> "Roles":
         """The roles of a new control plane."""
@@ -78,7 +83,7 @@ class _Wish:
         """
         from ..exceptions import ConfigurationError
 
-        if installed is not None and (self.create is not None or self.named is not None) and roles != installed.roles:
+        if installed is not None and (self.create is not None or self.named is not None) and roles != installed.roles.with_new(roles):
             names = in_words(name for _, name in installed.roles.named())
             raise ConfigurationError(f"the control plane has other roles: {names}", hint="Leave --roles and --role away to bring it forward.")
         if self.logins and not (installed.roles if installed else roles).separate:
@@ -87,7 +92,7 @@ class _Wish:
             )
 
 
-def _wish(choice: Optional[RoleChoice], named: list[str], logins: list[str]) -> _Wish:
+def _wish(choice: Optional[RoleChoice], named: list[str], logins: list[str], *, databases: bool) -> _Wish:
     from .._pg.roles import Roles
 
     if named and choice is not None:
@@ -96,11 +101,12 @@ def _wish(choice: Optional[RoleChoice], named: list[str], logins: list[str]) -> 
         if not 1 <= len(login.encode()) <= 63:  # noqa: PLR2004 - PostgreSQL's NAMEDATALEN - 1
             raise typer.BadParameter("a login's name has 1 to 63 bytes", param_hint="--grant-to")
     roles = Roles.from_mapping(pairs(named, "--role")) if named else None
-    return _Wish(roles, None if choice is None else choice is RoleChoice.CREATE, logins)
+    return _Wish(roles, None if choice is None else choice is RoleChoice.CREATE, logins, databases)
 
 
 async def _initialise(settings: "Settings", wish: _Wish) -> dict[str, Any]:
     from .._pg.bootstrap import init_host
+    from .._pg.databases import bring_forward, prepare
     from ..exceptions import PermissionDenied
 
     if settings.database_url is None:
@@ -114,7 +120,9 @@ async def _initialise(settings: "Settings", wish: _Wish) -> dict[str, Any]:
     made_here = wish.named is None and roles.separate
     await _check_logins(url, wish.logins)
     report = await init_host(url, roles=None if made_here else roles, logins=wish.logins)
-    return {**report.to_dict(), "embedded": False, "logins": wish.logins}
+    template = await prepare(url) if wish.databases else None
+    await bring_forward(url)
+    return {**report.to_dict(), "embedded": False, "logins": wish.logins, "template": template}
 
 
 async def _look(url: str) -> tuple[Optional["Installation"], bool]:
@@ -164,7 +172,8 @@ async def _initialise_embedded(settings: "Settings", wish: _Wish) -> dict[str, A
     try:
         roles = runtime.database.roles
         wish.check(wish.roles(may_create=True), Installation(head(), roles))
-        return {"database": DATABASE, "version": head(), "roles": roles.to_dict(), "embedded": True, "logins": []}
+        template = await runtime.prepare_databases() if wish.databases else None
+        return {"database": DATABASE, "version": head(), "roles": roles.to_dict(), "embedded": True, "logins": [], "template": template}
     finally:
         await runtime.close()
 
@@ -185,8 +194,8 @@ async def _script(settings: "Settings", wish: _Wish) -> str:
         wish.check(roles, installed)
         version = None if installed is None else installed.version
         check_version(version, upgrade=True)
-        facts: dict[str, Any] = {"create_roles": wish.named is None, "logins": wish.logins}
-        statements = init_statements(installed.roles if installed else roles, connection.info.dbname, version, **facts)
+        facts: dict[str, Any] = {"create_roles": wish.named is None and roles.separate, "logins": wish.logins}
+        statements = init_statements(installed.roles.with_new(roles) if installed else roles, connection.info.dbname, version, **facts)
         texts = [statement.as_string(connection).strip().rstrip(";") for statement in [query("control_plane.lock"), *statements]]
     return "".join(f"{text};\n\n" for text in ["BEGIN", *texts]) + "COMMIT;\n"
 
@@ -205,3 +214,5 @@ def _tell(report: dict[str, Any]) -> None:
     _output.say(f"Roles: {in_words(name for name in report['roles'].values() if name)}.")
     if report["logins"]:
         _output.say(f"May do the work: {in_words(report['logins'])}.")
+    if report["template"]:
+        _output.say(f"Tenants may have databases of their own, copies of {report['template']}.")

@@ -270,7 +270,7 @@ async def _contents(work: Work, tenant: "Tenant") -> dict[str, Any]:
     """What was loaded, and how large the tables are."""
     from .._shapes import plain
 
-    async with work.runtime.database.transaction(tenant=tenant.tenant_id, role="loader") as transaction:
+    async with work.manager.place_of(tenant.tenant_id) as place, place.database.transaction(tenant=tenant.tenant_id, role="loader") as transaction:
         ledger = await transaction.all("registry.ledger", uid=tenant.uid)
         tables = await transaction.all("registry.relation_sizes", namespace=tenant.namespace)
     datasets = [{"dataset": row["dataset"], "loaded_at": plain(row["loaded_at"]), **row["report"]} for row in ledger]

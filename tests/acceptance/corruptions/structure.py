@@ -288,7 +288,7 @@ def a_column_is_open_to_a_stranger(db: State, pick: random.Random) -> None:
 
 @corruption(("permission", "albums"), repaired=True)
 def the_loader_has_lost_its_rights(db: State, pick: random.Random) -> None:
-    db.run("REVOKE ALL ON t_acme.albums FROM tenancy_test_loader, tenancy_test_app")
+    db.run(f"REVOKE ALL ON t_acme.albums FROM tenancy_test_loader, {db.role('acme')}")
 
 
 @corruption(("permission", "albums"), repaired=True)
@@ -298,19 +298,19 @@ def the_loader_may_not_write(db: State, pick: random.Random) -> None:
 
 @corruption(("permission", "albums"), repaired=True)
 def the_application_may_not_delete(db: State, pick: random.Random) -> None:
-    db.run("REVOKE DELETE ON t_acme.albums FROM tenancy_test_app")
+    db.run(f"REVOKE DELETE ON t_acme.albums FROM {db.role('acme')}")
 
 
 @corruption(("permission", "view open_notes"), repaired=True)
 def the_application_may_not_read_a_view(db: State, pick: random.Random) -> None:
-    db.run("REVOKE SELECT ON t_acme.open_notes FROM tenancy_test_app")
+    db.run(f"REVOKE SELECT ON t_acme.open_notes FROM {db.role('acme')}")
 
 
 @corruption(("permission", "sequence notes_note_id_seq"), repaired=True)
 def nobody_may_draw_numbers(db: State, pick: random.Random) -> None:
-    db.run("REVOKE USAGE, UPDATE ON t_acme.notes_note_id_seq FROM tenancy_test_loader, tenancy_test_app")
+    db.run(f"REVOKE USAGE, UPDATE ON t_acme.notes_note_id_seq FROM tenancy_test_loader, {db.role('acme')}")
 
 
 @corruption(("permission", "schema t_acme"), repaired=True)
 def the_schema_is_closed(db: State, pick: random.Random) -> None:
-    db.run("REVOKE USAGE ON SCHEMA t_acme FROM tenancy_test_loader, tenancy_test_app")
+    db.run(f"REVOKE USAGE ON SCHEMA t_acme FROM tenancy_test_loader, {db.role('acme')}")

@@ -106,8 +106,7 @@ async def _initialise(connection: AsyncConnection[Any], roles: Roles, *, create_
         before = await read_installation(connection)
         version = None if before is None else before.version
         check_version(version, upgrade=True)
-        if before is not None:
-            roles = before.roles.with_new(roles) if create_roles else before.roles
+        roles = before.roles.with_new(roles) if before is not None else roles
         database = connection.info.dbname
         for statement in init_statements(roles, database, version, create_roles=create_roles, logins=logins):
             await connection.execute(statement)
@@ -167,7 +166,8 @@ def init_statements(roles: Roles, database: str, version: int | None, *, create_
         # Our own script, as it is: braces in it are not places.
         statements.append(sql.SQL(migration.sql))
         statements.append(_record(migration))
-    if pending or create_roles:
+    if pending or roles.separate:
+        # Roles may be new where the version is not.
         statements.append(compose("control_plane.record_installation", version=sql.Literal(head()), roles=sql.Literal(Jsonb(dict(roles.named())))))
     statements.append(query("control_plane.grant_to_all"))
     statements += _grants(roles)

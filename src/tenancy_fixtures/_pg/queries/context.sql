@@ -16,16 +16,20 @@ SELECT
     t.namespace::text AS namespace,
     t.state,
     t.isolation,
-    CASE WHEN t.state = 'active' THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
+    w.elsewhere,
+    CASE WHEN w.here THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
     -- From here on what the tenant's own role may, and nothing of a neighbour's.
-    CASE WHEN t.state = 'active' AND t.role IS NOT NULL THEN pg_catalog.set_config('role', t.role::text, true) END AS role,
+    CASE WHEN w.here AND t.role IS NOT NULL THEN pg_catalog.set_config('role', t.role::text, true) END AS role,
     -- Temporary tables come last: of whoever used the session before, none may stand in the place of the tenant's own.
-    CASE WHEN t.state = 'active' THEN pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',
+    CASE WHEN w.here THEN pg_catalog.set_config('search_path', pg_catalog.concat_ws(', ',
         pg_catalog.quote_ident(t.namespace::text),
         (SELECT pg_catalog.string_agg(pg_catalog.quote_ident(s.name), ', ' ORDER BY s.place)
          FROM pg_catalog.json_array_elements_text(CAST(%(shared)s AS json)) WITH ORDINALITY AS s (name, place)),
         'pg_temp'), true) END AS path
 FROM tenancy.tenants AS t
+-- A tenant with a database of its own is not here, but where that is this one.
+CROSS JOIN LATERAL (SELECT t.isolation = 'database' AND t.namespace <> pg_catalog.current_database() AS elsewhere) AS p
+CROSS JOIN LATERAL (SELECT p.elsewhere, t.state = 'active' AND NOT p.elsewhere AS here) AS w
 WHERE t.tenant_id = pg_catalog.current_setting('tenancy.tenant_id', true)
 
 -- name: whose

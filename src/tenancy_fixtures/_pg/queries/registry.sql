@@ -3,14 +3,32 @@ SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, isolati
 FROM tenancy.tenants
 WHERE tenant_id = %(tenant_id)s
 
+-- name: elsewhere
+-- Only where the tenant has a database of its own, and this is not it.
+SELECT namespace::text AS namespace FROM tenancy.tenants
+WHERE tenant_id = %(tenant_id)s AND isolation = 'database' AND namespace <> pg_catalog.current_database()
+
+-- name: project
+UPDATE tenancy.tenants AS t
+SET role = %(role)s, state = %(state)s, tier = %(tier)s, features = %(features)s, limits = %(limits)s, labels = %(labels)s, release = %(release)s,
+    revision = %(revision)s, updated_at = %(updated_at)s
+WHERE t.uid = %(uid)s AND t.updated_at IS DISTINCT FROM %(updated_at)s
+
+-- name: enter
+-- The row that the main registry has of a tenant, in the registry of the tenant's own database.
+INSERT INTO tenancy.tenants (uid, tenant_id, namespace, isolation, state, tier, features, limits, labels, pack, release, created_at, updated_at)
+VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(isolation)s, %(state)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s,
+    %(created_at)s, %(updated_at)s)
+ON CONFLICT (tenant_id) DO NOTHING
+
 -- name: list
 SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
 FROM tenancy.tenants
 ORDER BY tenant_id COLLATE "C"
 
 -- name: add
-INSERT INTO tenancy.tenants (uid, tenant_id, namespace, tier, features, limits, labels, pack, release)
-VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s)
+INSERT INTO tenancy.tenants (uid, tenant_id, namespace, isolation, tier, features, limits, labels, pack, release)
+VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(isolation)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s)
 
 -- name: make_role
 SELECT tenancy.make_tenant_role(%(uid)s)::text AS role
