@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._fixture import BaseFixture, FixtureContext
 from ._ingest import Place, SourceLimits, Spool, as_path
 from ._integrity.checksums import keep_up
+from ._integrity.shared import open_tables
 from ._pg.catalog import read_tables, table_order
 from ._reject_log import Budget, RejectTally, check_rejects_path, write_rejects
 from ._shapes import Step, ValidationReport
@@ -83,10 +84,11 @@ class DataLoader(BaseFixture):
         return {"datasets": self.datasets, "sources": sources, "again": self.again, **budget}
 
     async def validate(self, context: FixtureContext) -> ValidationReport:
-        """See that the tenant has the tables and columns that the datasets fill."""
+        """See that the tenant has the tables and columns that the datasets fill, and that policies hold where it shares them."""
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         chosen = self._chosen(context.pack)
-        return ValidationReport(self.name, len(chosen), tuple(misfits_of(context, chosen, tables)))
+        open_to_others = await open_tables(context.transaction, context.existing)
+        return ValidationReport(self.name, len(chosen), (*open_to_others, *misfits_of(context, chosen, tables)))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
         """Say for each dataset what a load would write; everything is tried, and the dry run's transaction takes it back."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ._data_loader import DataLoader, Wanted, misfits_of
 from ._domains import Detection, KnownShape, Settled, built_in, detect, detect_each, find_sources, settle
 from ._ingest import Place, as_path
+from ._integrity.shared import open_tables
 from ._shapes import Step, ValidationReport
 from .exceptions import ConfigurationError, DatasetNotFound, UnknownShape, ValidationFailed, WrongDomain
 
@@ -95,7 +96,9 @@ class DomainLoader(DataLoader):
 
     async def validate(self, context: FixtureContext) -> ValidationReport:
         """See that the tenant has the tables of the pack's datasets. What files need is known when they are looked at, once."""
-        return await super().validate(context) if self.paths is None else ValidationReport(self.name, 0)
+        if self.paths is None:
+            return await super().validate(context)
+        return ValidationReport(self.name, 0, tuple(await open_tables(context.transaction, context.existing)))
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Look at the files, and load them in order of references."""

@@ -340,9 +340,14 @@ async def within_limit(work: Awaitable[_T], seconds: float, what: str) -> _T:
 
 
 async def find_tenant(transaction: Transaction, tenant_id: str) -> Tenant | None:
-    """The registry's row of a tenant, or ``None``."""
+    """The registry's row of a tenant, or ``None``; from here on its rows are the ones that the transaction sees in shared tables.
+
+    :raises PoliciesBypassed: the tenant shares tables, and policies do not bind this login.
+    """
     row = await transaction.one("registry.find", tenant_id=tenant_id)
-    return None if row is None else tenant_of(row)
+    tenant = None if row is None else tenant_of(row)
+    await transaction.enter(tenant)
+    return tenant
 
 
 def tenant_of(row: Mapping[str, Any]) -> Tenant:

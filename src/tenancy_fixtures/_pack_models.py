@@ -373,6 +373,7 @@ class TenantTemplate(Model):
     default_tier: str
     tiers: Dict[str, Tier] = Field(min_length=1)
     labels: Dict[str, str] = Field(default_factory=dict)
+    isolation: Literal["schema", "row", "database"] = "schema"
 
     @model_validator(mode="after")
     def _default_exists(self) -> TenantTemplate:

@@ -25,7 +25,7 @@ from ._pg.integrity import count_where, is_behind, move_sequence, orphaned, own_
 from ._pg.orphans import treat_orphans
 from ._pg.script import try_script
 from ._pg.sql import compose, identifier
-from ._repair_ddl import changes_of
+from ._repair_ddl import STRUCTURE, changes_of
 from ._shapes import Step
 from .audit import AuditAction
 from .constants import NAMESPACE_PREFIX
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from ._integrity.made import Made
     from ._pg.checksums import Changes
     from ._repair_ddl import Change
-    from ._shapes import Table
+    from ._shapes import Finding, Table
     from .packs import Pack
 
 
@@ -117,7 +117,8 @@ class RepairFixture(BaseFixture):
         moved = {step.object for step in steps if step.action == "move"}
         after = await self._look(context)
         left = [item for item in after.findings if item.severity != "info" and not (item.rule == "sequence" and item.object in moved)]
-        return steps + [Step(self.name, "leave", item.object, {"rule": item.rule, "why": item.message}) for item in left]
+        shared = context.existing.isolation == "row"
+        return steps + [Step(self.name, "leave", item.object, {"rule": item.rule, "why": _why(item, shared=shared)}) for item in left]
 
     async def _look(self, context: FixtureContext) -> Look:
         # Rolled back with the ways of reading that it sets for itself.
@@ -134,7 +135,12 @@ class RepairFixture(BaseFixture):
         return [Step(self.name, "grant", item.object) for item in missing]
 
     async def _change(self, context: FixtureContext, look: Look, *, first: bool) -> list[Step]:
-        """Make the schema what the pack makes, each object by itself: one that data or rights do not allow leaves the others."""
+        """Make the schema what the pack makes, each object by itself: one that data or rights do not allow leaves the others.
+
+        Tables that tenants share are left as they are: a repair of one tenant is nothing that the others have asked for.
+        """
+        if context.existing.isolation == "row":
+            return []
         return [
             Step(self.name, change.action, change.object, {"kind": change.kind})
             for change in changes_of(look)
@@ -168,7 +174,7 @@ class RepairFixture(BaseFixture):
             own = moved(key, context.existing.namespace)
             target = tables.get(own.target_table) if own.target_schema == own.schema else None
             # Rows that are hidden from who looks are there all the same, and so are those of others' tables.
-            if name not in tables or target is None or target.row_security:
+            if name not in tables or target is None or target.hides_rows:
                 continue
             if await count_where(context.transaction, tables[name], orphaned(own)):
                 done = await treat_orphans(context.transaction, own)
@@ -205,6 +211,12 @@ class RepairFixture(BaseFixture):
         await checksums.settle(context.transaction, uid, table, kept, found.missing)
         rows = {"insert": inserted, "update": written}
         return [Step(self.name, "put back rows", table.name, rows)] if inserted or written else []
+
+
+def _why(finding: Finding, *, shared: bool) -> str:
+    if shared and finding.rule in STRUCTURE:
+        return f"{finding.message}; tenants share it, and a repair of one changes nothing that is the others' too"
+    return finding.message
 
 
 async def _own_tables(context: FixtureContext) -> dict[str, Table]:

@@ -46,6 +46,8 @@ def changes_of(look: Look) -> list[Change]:
 
 
 _ORDER = ("table", "column", "key", "index", "constraint", "trigger", "rule")
+# Rules of findings about what a schema is, and not about its rows.
+STRUCTURE = frozenset({*_ORDER, "policy", "view", "sequence", "function", "procedure", "type", "isolation"})
 
 
 class _Ddl:

@@ -136,6 +136,8 @@ class Table(Shape):
     """One table as the catalogue has it. ``referenced_by`` are the foreign keys of others that point here.
 
     ``partition_key`` are the columns that say in which partition a row is, ``partition_strategy`` is ``range``, ``list`` or ``hash``.
+    ``shared`` says that its rows are several tenants': policies and a default look after the column that says whose, and no other part
+    of this names it. A tenant's table is the same to whoever reads or writes it, shared or not.
     """
 
     schema: str
@@ -149,6 +151,12 @@ class Table(Shape):
     partition_strategy: str = ""
     partition_key: tuple[str, ...] = ()
     has_triggers: bool = False
+    shared: bool = False
+
+    @property
+    def hides_rows(self) -> bool:
+        """Whether there may be rows of the tenant's that not every role sees: by policies that are not those of shared tables."""
+        return self.row_security and not self.shared
 
     @property
     def partitioned(self) -> bool:

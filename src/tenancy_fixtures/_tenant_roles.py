@@ -18,7 +18,7 @@ def user_of(transaction: Transaction, tenant: Tenant) -> str | None:
 
 async def lacks_role(transaction: Transaction, tenant: Tenant) -> bool:
     """Whether the tenant is to have a role of its own and has none: it is older than that, or came to another server."""
-    if not transaction.roles.for_each_tenant:
+    if not transaction.roles.for_each_tenant or tenant.isolation != "schema":
         return False
     if tenant.role is None:
         return True

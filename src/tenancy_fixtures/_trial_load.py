@@ -41,7 +41,7 @@ async def _load(pack: Pack, runtime: Runtime) -> list[Finding]:
         session.transaction(tenant=tenant_id, role="migrator", keep=False) as transaction,
     ):
         context = FixtureContext(tenant_id, transaction, pack, runtime.settings, NO_RUN, runtime.monitor.tracker(None), dry_run=True)
-        for fixture in (TenantFixture(tenant_id), SchemaFixture()):
+        for fixture in (TenantFixture(tenant_id, isolation="schema"), SchemaFixture()):
             await fixture.apply(context)
         try:
             async with transaction.acting_as(DataLoader.role):

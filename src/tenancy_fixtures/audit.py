@@ -24,6 +24,7 @@ class AuditAction(str, Enum):
     SCHEMA_CONFINED = "schema:confined"
     SCHEMA_MIGRATED = "schema:migrated"
     SCHEMA_DROPPED = "schema:dropped"
+    ROWS_DELETED = "rows:deleted"
     TENANT_RECORDED = "tenant:recorded"
     TENANT_REPAIRED = "tenant:repaired"
     DATABASE_CREATED = "database:created"

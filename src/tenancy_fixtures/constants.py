@@ -70,6 +70,7 @@ WEB_API_WAIT: Final = 120
 
 CONTROL_SCHEMA: Final = "tenancy"
 NAMESPACE_PREFIX: Final = "t_"
+SHARED_PREFIX: Final = "shared_"
 TENANT_SETTING: Final = "tenancy.tenant_id"
 # In tables that several tenants share: whose row it is, by uid.
 TENANT_COLUMN: Final = "tenant_id"

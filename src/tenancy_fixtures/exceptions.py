@@ -9,6 +9,7 @@
     │   ├── NotInitialised              the database has no control plane yet
     │   ├── ControlPlaneMismatch        the control plane is of a version that this library cannot serve
     │   ├── UnsafeRole                  the login may do more than production mode allows
+    │   │   └── PoliciesBypassed        tenants share tables, and policies do not bind the login
     │   ├── AliasConflict               files of others stand where the alias would go
     │   └── OutputExists                files stand where others would be written
     ├── TenantError
@@ -16,6 +17,7 @@
     │   ├── TenantExists                the name is taken
     │   ├── TenantNotFound              nobody has the name
     │   ├── TenantInUse                 what is not the tenant's stands on its schema
+    │   ├── RowsLeft                    rows of a tenant that is to go stay in tables that it shares
     │   ├── TenantSuspended             the tenant may not be used now
     │   ├── NoTenant                    nobody said whose a transaction is
     │   └── WrongTenant                 a transaction of one tenant, used in the context of another
@@ -108,6 +110,10 @@ class UnsafeRole(ConfigurationError):
     """The login is a superuser or bypasses row-level security, in production mode."""
 
 
+class PoliciesBypassed(UnsafeRole):
+    """The tenant shares tables with others, and the login, or a role that it acts as, is one that policies do not bind."""
+
+
 class AliasConflict(ConfigurationError):
     """The alias cannot be written into a host's package; ``files`` names what stands in the way."""
 
@@ -134,6 +140,10 @@ class TenantNotFound(TenantError, Terminal):
 
 class TenantInUse(TenantError, Terminal):
     """Objects outside the tenant's schema stand on it, and would go with it; ``objects`` names them all."""
+
+
+class RowsLeft(TenantError, Terminal):
+    """Rows of a tenant that should be gone are still in tables that it shares with others, or may be; ``objects`` names the tables."""
 
 
 class TenantSuspended(TenantError, Terminal):

@@ -75,7 +75,7 @@ class FixtureManager:
             self._pack = Pack.resolve(self.settings.pack)
         return self._pack
 
-    async def create_tenant(
+    async def create_tenant(  # noqa: PLR0913 - each is a choice of the caller's own
         self,
         tenant_id: str,
         *,
@@ -90,17 +90,16 @@ class FixtureManager:
     ) -> Tenant:
         """Make a tenant: its row in the registry, its schema, its configuration, in one transaction.
 
+        ``isolation`` is ``"schema"``, a schema of its own, ``"row"``, rows in tables that the pack's tenants share, or ``"database"``, a
+        database of its own; the pack says which where it is not given.
+
         :raises InvalidTenantId: the id cannot be a tenant's.
         :raises TenantExists: the name is taken, and ``exist_ok`` is not given.
         :raises PackError: a template or the schema's script is at fault; nothing was kept.
         :raises IdempotencyConflict: the key was used for something else, or for this tenant before it was dropped.
         """
         fixture = TenantFixture(tenant_id, tier=tier, features=features, limits=limits, labels=labels, isolation=isolation, exist_ok=exist_ok)
-        facts: dict[str, Any] = {"tenant_id": tenant_id, "operation": "create_tenant", "idempotency_key": idempotency_key}
-        if isolation == "database" and await self._is_new(tenant_id, idempotency_key):
-            await self._apply(fixture, DatabaseFixture(await self._runtime(), tenant_id, config), here=True, **facts)
-        else:
-            await self._apply(fixture, SchemaFixture(), ConfigFixture(config), **facts)
+        await self._make(fixture, config, idempotency_key=idempotency_key)
         try:
             return await self.get_tenant(tenant_id)
         except TenantNotFound:
@@ -108,6 +107,19 @@ class FixtureManager:
                 raise
             hint = "Use a new key to make it again."
             raise IdempotencyConflict(f"the tenant that idempotency key {idempotency_key!r} made was dropped", tenant=tenant_id, hint=hint) from None
+
+    async def plan_tenant(self, fixture: TenantFixture, config: Mapping[str, Any] | None = None) -> RunReport:
+        """What :meth:`create_tenant` would do for this tenant."""
+        return await self._make(fixture, config, dry_run=True)
+
+    async def _make(
+        self, fixture: TenantFixture, config: Mapping[str, Any] | None, *, dry_run: bool = False, idempotency_key: str | None = None
+    ) -> RunReport:
+        tenant_id = fixture.tenant_id
+        facts: dict[str, Any] = {"tenant_id": tenant_id, "operation": "create_tenant", "dry_run": dry_run, "idempotency_key": idempotency_key}
+        if (fixture.isolation or self.pack.tenant_template.isolation) == "database" and await self._is_new(tenant_id, idempotency_key):
+            return await self._apply(fixture, DatabaseFixture(await self._runtime(), tenant_id, config, dry_run=dry_run), here=True, **facts)
+        return await self._apply(fixture, SchemaFixture(), ConfigFixture(config), **facts)
 
     async def load_fixtures(  # noqa: PLR0913 - each is a choice of the caller's own
         self,
@@ -281,10 +293,11 @@ class FixtureManager:
         return await self.apply(LoginFixture(None), tenant_id=tenant_id, operation="remove_login")
 
     async def drop_tenant(self, tenant_id: str, *, dry_run: bool = False) -> RunReport:
-        """Take a tenant away at once, with all its data: schema, configuration, ledger, registry. Runs and audit stay.
+        """Take a tenant away at once, with all its data: schema (or its rows in shared tables), configuration, ledger, registry. Runs and audit stay.
 
         :raises TenantNotFound: nobody has the name.
         :raises TenantInUse: objects outside its schema stand on it, such as a view of its tables; nothing was dropped.
+        :raises RowsLeft: rows in tables that it shares with others cannot be deleted, or not be seen; nothing was dropped.
         """
         tenant, runtime = await self.get_tenant(tenant_id), await self._runtime()
         fixtures: tuple[BaseFixture, ...] = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())

@@ -23,17 +23,22 @@ ROW_SCHEMA = "schema_template.row.sql"
 SHAPES = "shapes"
 DEFAULT_FOLDER = Path(__file__).parent / "templates"
 _REVISION = re.compile(r"^(\d{4})_([a-z0-9_]+)\.sql$")
+_ROW_SUFFIX = ".row.sql"
 _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
 class Revision:
-    """One numbered step of a pack's schema; ``digest`` is the SHA-256 of its text."""
+    """One numbered step of a pack's schema; ``digest`` is the SHA-256 of its text.
+
+    ``row_sql`` is what it does to tables that tenants share, where the pack says so (``NNNN_name.row.sql``).
+    """
 
     number: int
     name: str
     file: Path
     sql: str = field(repr=False)
+    row_sql: str | None = field(repr=False, default=None)
 
     @property
     def digest(self) -> str:
@@ -106,7 +111,8 @@ class Pack:
         """SHA-256 over manifest, templates, schema and revisions: what a release is known by."""
         models = [self.manifest, self.tenant_template, self.config_template, *self.shapes]
         parts: list[Any] = [*(model.model_dump(mode="json") for model in models), *([] if self.row_sql is None else [self.row_sql])]
-        content = json.dumps([*parts, self.schema_sql, [(item.number, item.digest) for item in self.revisions]], sort_keys=True)
+        revisions = [(item.number, item.digest, *([] if item.row_sql is None else [item.row_sql])) for item in self.revisions]
+        content = json.dumps([*parts, self.schema_sql, revisions], sort_keys=True)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def dataset(self, name: str) -> Dataset:
@@ -192,16 +198,28 @@ def _read_revisions(folder: Path) -> tuple[Revision, ...]:
         return ()
     found = []
     for path in sorted(folder.glob("*.sql")):
+        if path.name.endswith(_ROW_SUFFIX):
+            _refuse_alone(path)
+            continue
         match = _REVISION.match(path.name)
         if match is None:
             raise PackInvalid(f"{path.name} is not a revision's name", file=str(path), hint="Name it NNNN_what_it_does.sql.")
-        found.append(Revision(int(match[1]), match[2], path, _read_text(path)))
+        shared = path.with_name(path.stem + _ROW_SUFFIX)
+        found.append(Revision(int(match[1]), match[2], path, _read_text(path), _read_text(shared) if shared.exists() else None))
     for expected, revision in enumerate(found, start=1):
         if revision.number != expected:
             raise PackInvalid(
                 f"revision {expected:04d} is missing or there twice", file=str(revision.file), hint="Number revisions from 0001 without a gap."
             )
     return tuple(found)
+
+
+def _refuse_alone(path: Path) -> None:
+    revision = path.name[: -len(_ROW_SUFFIX)] + ".sql"
+    if not path.with_name(revision).exists():
+        raise PackInvalid(
+            f"{path.name} belongs to no revision", file=str(path), hint=f"It is for tables that tenants share what {revision} is for others."
+        )
 
 
 def _import_pack(reference: str) -> Pack:

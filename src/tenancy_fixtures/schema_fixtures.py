@@ -1,4 +1,4 @@
-"""SchemaFixture: a tenant's own schema, made from the pack's script and brought forward by its revisions."""
+"""SchemaFixture: a tenant's tables, made from the pack's script and brought forward by its revisions."""
 
 from __future__ import annotations
 
@@ -6,26 +6,26 @@ from typing import TYPE_CHECKING, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext, find_tenant
 from ._integrity.checksums import keep_up
+from ._integrity.shared import open_tables
+from ._isolation import isolation_of
 from ._pg.catalog import read_tables
-from ._pg.script import run_script
-from ._pg.sql import compose, identifier, literal
 from ._shapes import Finding, Step, ValidationReport
 from ._tenant_roles import grant_all, lacks_role, make_role, take_from_app
 from .audit import AuditAction
-from .exceptions import ConfigurationError, PackInvalid, RevisionChanged, TenantInUse
+from .exceptions import ConfigurationError, PackInvalid, RevisionChanged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from uuid import UUID
 
     from .packs import Revision
-
-_LISTED = 5  # objects that an error tells
 
 
 class SchemaFixture(BaseFixture):
     """The structure that a tenant should have: all of the pack's revisions, or those up to ``to``.
 
-    A new tenant gets ``schema_template.sql`` at once; one that exists gets the revisions that it lacks, in order.
+    A new tenant gets ``schema_template.sql`` at once; one that exists gets the revisions that it lacks, in order. Tables that tenants
+    share are made with the first of them, and move once for all.
     """
 
     name: ClassVar[str] = "schema"
@@ -61,29 +61,22 @@ class SchemaFixture(BaseFixture):
         return [*confined, *steps]
 
     async def verify(self, context: FixtureContext) -> ValidationReport:
-        """See that every table that a dataset of the pack fills is there."""
+        """See that every table that a dataset of the pack fills is there, and that policies hold on those that tenants share."""
         tables = await read_tables(context.transaction.connection, context.existing.namespace)
         wanted = sorted({target.table for dataset in context.pack.manifest.datasets for target in dataset.targets})
         at_head = context.existing.revision == context.pack.head
         missing = [
             Finding("table", "error", name, "is not in the schema, yet a dataset fills it") for name in wanted if at_head and name not in tables
         ]
-        return ValidationReport(self.name, len(wanted), tuple(missing))
+        return ValidationReport(self.name, len(wanted), (*missing, *await open_tables(context.transaction, context.existing)))
 
     async def rollback(self, context: FixtureContext) -> Sequence[Step]:
-        """Drop the schema with everything in it, and nothing else.
+        """Take away all that is the tenant's, and nothing else: its schema, or its rows in tables that it shares.
 
         :raises TenantInUse: objects outside the schema stand on it.
+        :raises RowsLeft: rows in shared tables could not be deleted, or not be seen.
         """
-        if context.tenant is None:
-            return []
-        await context.transaction.run("registry.remove_revisions", uid=context.tenant.uid)
-        if not await self._exists(context):
-            return []
-        await self._refuse_dependents(context, context.tenant.namespace)
-        await context.transaction.run(compose("registry.drop_namespace", schema=identifier(context.tenant.namespace)))
-        context.note(AuditAction.SCHEMA_DROPPED, namespace=context.tenant.namespace)
-        return [Step(self.name, "drop", context.tenant.namespace)]
+        return [] if context.tenant is None else await isolation_of(context.tenant).remove(context)
 
     def _confinement(self, context: FixtureContext) -> Step:
         return Step(self.name, "confine", context.existing.namespace)
@@ -97,61 +90,34 @@ class SchemaFixture(BaseFixture):
         context.note(AuditAction.SCHEMA_CONFINED, namespace=context.existing.namespace, role=context.existing.role)
         return self._confinement(context)
 
-    async def _refuse_dependents(self, context: FixtureContext, namespace: str) -> None:
-        # CASCADE would take them along, and they are not the tenant's.
-        objects = [row["object"] for row in await context.transaction.all("registry.dependents", namespace=namespace)]
-        if not objects:
-            return
-        listed = ", ".join(objects[:_LISTED]) + (f" … and {len(objects) - _LISTED} more" if len(objects) > _LISTED else "")
-        one = len(objects) == 1
-        raise TenantInUse(
-            f"{'an object' if one else f'{len(objects)} objects'} outside the schema {namespace} would go with it: {listed}",
-            objects=objects,
-            hint=f"Drop {'it' if one else 'them'}, or take {'it' if one else 'them'} off the tenant's tables; then drop the tenant. Nothing was dropped.",
-        )
-
     async def _exists(self, context: FixtureContext) -> bool:
-        row = await context.transaction.one("registry.namespace_exists", namespace=context.existing.namespace)
-        return bool(row and row["found"])
+        return await isolation_of(context.existing).exists(context.transaction, context.existing)
 
     async def _create(self, context: FixtureContext) -> Step:
-        tenant, pack = context.existing, context.pack
-        schema = identifier(tenant.namespace)
-        # Where somebody has dropped the schema, what is known of it is no longer true.
-        await context.transaction.run("registry.remove_revisions", uid=tenant.uid)
-        await context.transaction.run("registry.remove_ledger", uid=tenant.uid)
-        await context.transaction.run(compose("registry.create_namespace", schema=schema))
-        if context.transaction.roles.for_each_tenant:
-            await make_role(context.transaction, tenant)
-            context.tenant = await find_tenant(context.transaction, tenant.tenant_id)
-        comment = literal(f"Tenant {tenant.tenant_id} ({tenant.uid})")
-        await context.transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
-        await self._run(context, pack.schema_sql, "schema_template.sql", fresh=True)
-        for revision in pack.revisions:
+        await isolation_of(context.existing).create(context)
+        for revision in context.pack.revisions:
             await self._record(context, revision)
-        await self._reach(context, pack.head)
-        context.note(AuditAction.SCHEMA_CREATED, namespace=tenant.namespace, revision=pack.head)
-        return Step(self.name, "create", tenant.namespace, {"revision": pack.head})
+        await self._reach(context, context.pack.head)
+        context.note(AuditAction.SCHEMA_CREATED, namespace=context.existing.namespace, revision=context.pack.head)
+        return Step(self.name, "create", context.existing.namespace, {"revision": context.pack.head})
 
     async def _migrate(self, context: FixtureContext, revision: Revision) -> Step:
-        await self._run(context, revision.sql, revision.file.name, fresh=False)
+        await isolation_of(context.existing).migrate(context, revision)
         await self._record(context, revision)
         await self._reach(context, revision.number)
         context.note(AuditAction.SCHEMA_MIGRATED, revision=revision.number, name=revision.name)
         return Step(self.name, "migrate", f"{revision.number:04d}_{revision.name}")
 
-    async def _run(self, context: FixtureContext, text: str, file: str, *, fresh: bool) -> None:
-        namespace, shared = context.existing.namespace, context.pack.manifest.shared_schemas
-        await run_script(context.transaction, text, file=file, namespace=namespace, fresh=fresh, shared=shared)
-        await grant_all(context.transaction, context.existing)
-
     async def _record(self, context: FixtureContext, revision: Revision) -> None:
         values = {"number": revision.number, "name": revision.name, "digest": revision.digest, "run_id": context.run_id}
-        await context.transaction.run("registry.add_revision", uid=context.existing.uid, **values)
+        await context.transaction.run("registry.add_revision", uid=await self._holder(context), **values)
 
     async def _reach(self, context: FixtureContext, number: int) -> None:
-        await context.transaction.run("registry.set_release", uid=context.existing.uid, revision=number, release=context.pack.digest)
+        await isolation_of(context.existing).reach(context, number)
         context.tenant = await find_tenant(context.transaction, context.tenant_id)
+
+    async def _holder(self, context: FixtureContext) -> UUID:
+        return await isolation_of(context.existing).holder(context.transaction, context.existing)
 
     async def _pending(self, context: FixtureContext) -> list[Revision]:
         to = context.pack.head if self.to is None else self.to
@@ -160,7 +126,7 @@ class SchemaFixture(BaseFixture):
         if to < context.existing.revision and self.to is not None:
             message = f"the tenant is at revision {context.existing.revision} and does not go back to {to}"
             raise ConfigurationError(message, hint="Revisions go forward only: write one that undoes what you no longer want.")
-        applied = {row["number"]: row["digest"] for row in await context.transaction.all("registry.revisions", uid=context.existing.uid)}
+        applied = {row["number"]: row["digest"] for row in await context.transaction.all("registry.revisions", uid=await self._holder(context))}
         for revision in context.pack.revisions:
             if applied.get(revision.number, revision.digest) != revision.digest:
                 hint = "Restore its text, and put what is new into a revision of its own."

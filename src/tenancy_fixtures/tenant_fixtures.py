@@ -7,6 +7,7 @@ import uuid
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext, find_tenant
+from ._isolation import named
 from ._shapes import Step
 from ._tenant_roles import drop_role
 from .audit import AuditAction
@@ -16,6 +17,7 @@ from .utils import ConfigUtils, TenantUtils, ValidationUtils
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from ._isolation import Isolation
     from ._shapes import Tenant, ValidationReport
     from .packs import Pack
 
@@ -25,10 +27,11 @@ class TenantFixture(BaseFixture):
 
     ``tier``, ``features``, ``limits`` and ``labels`` that are not given are the pack's for a new tenant, and stay as
     they are for one that exists. ``features`` are those beside the tier's. Limits are numbers, or text with a unit
-    (``"100GB"``, ``"10k/day"``).
+    (``"100GB"``, ``"10k/day"``). ``isolation`` is how the tenant is kept apart from the others: ``"schema"``, one of its own,
+    ``"row"``, by policies in tables that tenants share, or ``"database"``, one of its own; the pack's where it is not given. It never changes.
 
     :raises InvalidTenantId: the id cannot be a tenant's.
-    :raises ConfigurationError: a limit is no quantity.
+    :raises ConfigurationError: a limit is no quantity, or there is no such isolation.
     """
 
     name: ClassVar[str] = "tenant"
@@ -52,7 +55,7 @@ class TenantFixture(BaseFixture):
         ValidationUtils.require_json({"features": self.features, "labels": labels}, "the tenant")
         self.limits = None if limits is None else ConfigUtils.parse_limits(limits)
         self.labels = None if labels is None else dict(labels)
-        self.isolation = isolation
+        self.isolation = None if isolation is None else named(isolation).name
         self.exist_ok = exist_ok
 
     def __repr__(self) -> str:
@@ -61,7 +64,8 @@ class TenantFixture(BaseFixture):
     @property
     def arguments(self) -> dict[str, Any]:
         """What was asked for: an idempotency key stands for these."""
-        return {"tier": self.tier, "features": self.features, "limits": self.limits, "labels": self.labels}
+        isolation = {} if self.isolation is None else {"isolation": self.isolation}
+        return {"tier": self.tier, "features": self.features, "limits": self.limits, "labels": self.labels, **isolation}
 
     async def validate(self, context: FixtureContext) -> ValidationReport:
         """See that the run is about this tenant.
@@ -76,8 +80,11 @@ class TenantFixture(BaseFixture):
         """Create it, change what differs, or nothing."""
         wanted = self._wanted(context.tenant, context.pack)
         if context.tenant is None:
-            return [Step(self.name, "create", self.tenant_id, {"tier": wanted["tier"]})]
+            isolation = self._isolation(context.pack)
+            isolation.require(context.pack)
+            return [Step(self.name, "create", self.tenant_id, {"tier": wanted["tier"], "isolation": isolation.name})]
         self._refuse_existing(context.tenant)
+        self._refuse_change(context.tenant)
         changed = _differences(context.tenant, wanted)
         return [Step(self.name, "update", self.tenant_id, {"changed": changed})] if changed else []
 
@@ -109,6 +116,14 @@ class TenantFixture(BaseFixture):
             hint = "Choose another id, or say that it may exist (--exist-ok, exist_ok=True)."
             raise TenantExists(f"tenant {tenant.tenant_id!r} exists already", tenant=tenant.tenant_id, hint=hint)
 
+    def _refuse_change(self, tenant: Tenant) -> None:
+        if self.isolation not in (None, tenant.isolation):
+            message = f"tenant {tenant.tenant_id!r} is kept apart by {tenant.isolation!r}, which does not change to {self.isolation!r}"
+            raise ConfigurationError(message, tenant=tenant.tenant_id, hint="Make another tenant with that isolation, and load its data there.")
+
+    def _isolation(self, pack: Pack) -> Isolation:
+        return named(self.isolation or pack.tenant_template.isolation)
+
     def _wanted(self, tenant: Tenant | None, pack: Pack) -> dict[str, Any]:
         template = pack.tenant_template
         tier = self.tier or (tenant.tier if tenant else template.default_tier)
@@ -128,24 +143,11 @@ class TenantFixture(BaseFixture):
         }
 
     async def _create(self, context: FixtureContext, wanted: Mapping[str, Any]) -> None:
-        uid = uuid.uuid4()
-        namespace = TenantUtils.namespace(self.tenant_id)
-        taken = await context.transaction.one("registry.namespace_taken", namespace=namespace)
-        if taken and taken["taken"]:
-            namespace = TenantUtils.namespace(self.tenant_id, uid)
-        if self.isolation == "database":
-            intent = await context.transaction.one("databases.intent", tenant_id=self.tenant_id)
-            uid, namespace = intent["uid"], intent["namespace"]
-        values = {
-            "isolation": self.isolation or "schema",
-            "uid": uid,
-            "tenant_id": self.tenant_id,
-            "namespace": namespace,
-            "pack": context.pack.name,
-            "release": context.pack.digest,
-        }
+        isolation = self._isolation(context.pack)
+        place = await isolation.place(context, uuid.uuid4())
+        values = {"tenant_id": self.tenant_id, "isolation": isolation.name, "pack": context.pack.name, **dataclasses.asdict(place)}
         await context.transaction.run("registry.add", **values, **wanted)
-        context.note(AuditAction.TENANT_CREATED, namespace=namespace, tier=wanted["tier"])
+        context.note(AuditAction.TENANT_CREATED, namespace=place.namespace, isolation=isolation.name, tier=wanted["tier"])
 
 
 def _differences(tenant: Tenant, wanted: Mapping[str, Any]) -> list[str]:

@@ -11,7 +11,7 @@ from decimal import Decimal, InvalidOperation
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
 
-from .constants import MAX_IDENTIFIER_BYTES, NAMESPACE_PREFIX
+from .constants import MAX_IDENTIFIER_BYTES, NAMESPACE_PREFIX, SHARED_PREFIX
 from .exceptions import ConfigurationError, InvalidTenantId
 
 if TYPE_CHECKING:
@@ -53,6 +53,13 @@ class TenantUtils:
         suffix = "" if uid is None else f"_{uid.hex[:12]}"
         room = MAX_IDENTIFIER_BYTES - len(NAMESPACE_PREFIX) - len(suffix)
         return f"{NAMESPACE_PREFIX}{slug[:room]}{suffix}"
+
+    @staticmethod
+    def shared_namespace(pack: str, uid: UUID | None = None) -> str:
+        """The name of the schema that the tenants of a pack share: ``shared_`` + the pack's name, as :meth:`namespace` has ids."""
+        slug = re.sub(r"[^a-z0-9_]", "_", pack.lower())
+        suffix = "" if uid is None else f"_{uid.hex[:12]}"
+        return f"{SHARED_PREFIX}{slug[: MAX_IDENTIFIER_BYTES - len(SHARED_PREFIX) - len(suffix)]}{suffix}"
 
 
 _ID_HINT = "Use 1 to 63 of A-Z a-z 0-9 _ . - and begin with a letter or a digit."

@@ -172,8 +172,12 @@ class DataIntegrityValidator:
 
 async def made_for(pack: Pack, runtime: Runtime, session: Session, tenant: Tenant) -> Made | None:
     """What the pack makes for a tenant where it stands; ``None`` where it is of another pack or release."""
-    known = tenant.revision == pack.head or 0 < tenant.revision < pack.head
-    return await made_at(runtime, session, pack, tenant.revision) if tenant.pack == pack.name and known else None
+    shared = tenant.isolation == "row"
+    # What tenants share is written down for the head alone.
+    known = tenant.revision == pack.head or (0 < tenant.revision < pack.head and not shared)
+    if tenant.pack != pack.name or not known or (shared and pack.row_sql is None):
+        return None
+    return await made_at(runtime, session, pack, tenant.revision, shared=shared)
 
 
 async def existing_tenant(transaction: Transaction, tenant_id: str) -> Tenant:

@@ -12,12 +12,13 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tenancy_fixtures import FixtureManager
+from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures.packs import DEFAULT_FOLDER
 
 pytest.register_assert_rewrite("tests.acceptance.support")
 
-from tests.acceptance.support import PackFolder, State  # noqa: E402 - after asking for its asserts to be explained
+from tests.acceptance.sharing import Neighbour, SharedManager, SharedState  # noqa: E402 - after asking for its asserts to be explained
+from tests.acceptance.support import PackFolder, State  # noqa: E402
 from tests.databases import drop_database  # noqa: E402
 
 
@@ -37,9 +38,43 @@ def database(admin_url: str, template_database: str) -> Iterator[str]:
     drop_database(admin_url, name)
 
 
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Tests that a module names in ``SHARED_TOO`` are about tenants however they are kept apart; all but those in ``ALONE`` where it says ``all``."""
+    if "isolation" in metafunc.fixturenames:
+        named, alone, name = getattr(metafunc.module, "SHARED_TOO", ()), getattr(metafunc.module, "ALONE", ()), metafunc.function.__name__
+        shared = name not in alone if named == "all" else name in named
+        if shared:
+            metafunc.parametrize("isolation", ["schema", "row"], indirect=True)
+
+
 @pytest.fixture
-def state(admin_database_url: str) -> State:
-    return State(admin_database_url)
+def isolation(request: pytest.FixtureRequest) -> str:
+    return str(getattr(request, "param", "schema"))
+
+
+@pytest.fixture
+def state(admin_database_url: str, isolation: str) -> State:
+    return SharedState(admin_database_url) if isolation == "row" else State(admin_database_url)
+
+
+@pytest.fixture(autouse=True)
+def _neighbour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Where tenants share tables there is one more, whose rows are the same after the test."""
+    if "isolation" not in request.fixturenames or request.getfixturevalue("isolation") != "row":
+        yield
+        return
+    neighbour = Neighbour(request.getfixturevalue("state"))
+    monkeypatch.setattr(SharedManager, "folder", request.getfixturevalue("tmp_path_factory").mktemp("neighbour"), raising=False)
+    monkeypatch.setattr(SharedManager, "neighbour", neighbour, raising=False)
+    monkeypatch.setattr(request.module, "FixtureManager", SharedManager)
+    yield
+    assert neighbour.look() == neighbour.rows
+
+
+@pytest.fixture
+def manager(settings: Settings, isolation: str) -> FixtureManager:
+    """A manager on the module's database; open it with ``async with``."""
+    return SharedManager(settings) if isolation == "row" else FixtureManager(settings)
 
 
 @pytest.fixture(autouse=True)

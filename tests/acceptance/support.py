@@ -23,7 +23,7 @@ from tests.databases import drop_roles
 SECRET = "Zq7-canary-value"
 
 # What a run writes even where it fails; everything else must be as it was.
-TRACE = ("runs", "steps", "audit_log")
+TRACE = ("steps", "runs", "audit_log")
 
 _OBJECTS = """
 SELECT 'schema ' || nspname || ' ' || coalesce(nspacl::text, '') || ' ' || nspowner::regrole::text FROM pg_namespace
@@ -67,12 +67,12 @@ class State:
     def clear(self) -> None:
         """Take every tenant away, and the trace of them, as no user of the library could."""
         with psycopg.connect(self.url, autocommit=True) as connection:
-            for (name,) in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%'").fetchall():
+            for (name,) in connection.execute("SELECT nspname FROM pg_namespace WHERE nspname LIKE 't\\_%' OR nspname LIKE 'shared\\_%'").fetchall():
                 connection.execute(sql.SQL("DROP SCHEMA {} CASCADE").format(sql.Identifier(name)))
             drop_roles(connection, [row[0] for row in connection.execute("SELECT role::text FROM tenancy.tenants WHERE role IS NOT NULL")])
             # Without triggers the audit log can be emptied too.
             connection.execute("SET session_replication_role = replica")
-            for name in ("steps", "runs", "audit_log", "ledger", "loaded_keys", "row_digests", "checksums", "config", "revisions", "tenants"):
+            for name in (*TRACE, "ledger", "loaded_keys", "row_digests", "checksums", "config", "revisions", "tenants", "shared_schemas"):
                 connection.execute(sql.SQL("DELETE FROM tenancy.{}").format(sql.Identifier(name)))
 
     def snapshot(self) -> dict[str, Any]:

@@ -11,6 +11,9 @@ from tenancy_fixtures import FixtureManager, Pack, Settings
 from tests.acceptance.support import State
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
+# They count what is there of all tenants, or change the structure.
+ALONE = ("test_a_default_that_is_no_constant_is_the_new_rows_own",)
 
 BEFORE = [
     {"id": 1, "name": "one", "note": None, "data": {"a": 1}},

@@ -14,6 +14,7 @@ from tenancy_fixtures.exceptions import DataRejected, PackInvalid
 from tests.acceptance.support import State
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 SCRIPT = """
     CREATE TABLE shops (shop_id uuid PRIMARY KEY, code text);

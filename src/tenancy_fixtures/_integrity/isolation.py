@@ -8,6 +8,7 @@ from .._pg.sql import compose, identifier, literal
 from .._shapes import Finding
 from .._tenant_roles import lacks_role
 from .rights import missing_rights
+from .shared import open_tables
 
 if TYPE_CHECKING:
     from typing import Any
@@ -20,13 +21,15 @@ _TENANT_COLUMNS = ("tenant_id", "tenant_uid", "tenant")
 
 async def check_isolation(look: Look) -> None:
     """Owners, rights, references in and out, functions' texts, and rows that name another tenant."""
-    neighbours = {row["namespace"]: row["tenant_id"] for row in await look.transaction.all("isolation.other_tenants", uid=look.tenant.uid)}
+    values = {"uid": look.tenant.uid, "namespace": look.tenant.namespace}
+    neighbours = {row["namespace"]: row["tenant_id"] for row in await look.transaction.all("isolation.other_tenants", **values)}
     await _check_owners(look)
     await _check_grants(look)
     await _check_rights(look)
     await _check_reach(look, neighbours)
     await _check_schema(look)
     await _check_rows(look)
+    look.found(*await open_tables(look.transaction, look.tenant), checks=len(look.tables) if look.tenant.isolation == "row" else 0)
 
 
 async def _check_owners(look: Look) -> None:

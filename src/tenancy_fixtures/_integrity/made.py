@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from .._isolation import share
 from .._pg.catalog import PLACE, fingerprint, read_tables
 from .._pg.integrity import read_indexes
 from .._pg.script import run_script
@@ -34,23 +35,30 @@ class Made:
     indexes: tuple[TableIndex, ...]
 
 
-# By the pack's digest and the revision: the same for all tenants of a runtime.
-_made: MutableMapping[Runtime, dict[tuple[str, int], Made]] = weakref.WeakKeyDictionary()
+# By the pack's digest, the revision, and whether tenants share it: the same for all tenants of a runtime.
+_made: MutableMapping[Runtime, dict[tuple[str, int, bool], Made]] = weakref.WeakKeyDictionary()
 
 
 @asynccontextmanager
-async def made_by(pack: Pack, session: Session, *, revisions: bool = False, to: int | None = None) -> AsyncIterator[tuple[Transaction, str]]:
-    """A schema that the pack's script has made, or its revisions one by one (``to`` the last of them), in a transaction that is taken back."""
+async def made_by(
+    pack: Pack, session: Session, *, revisions: bool = False, to: int | None = None, shared: bool = False
+) -> AsyncIterator[tuple[Transaction, str]]:
+    """A schema that the pack's script has made, or its revisions one by one (``to`` the last of them), in a transaction that is taken back.
+
+    With ``shared`` it is one that tenants share.
+    """
     async with session.transaction(role="migrator", keep=False) as transaction:
         namespace = f"{NAMESPACE_PREFIX}try_{uuid.uuid4().hex}"
         await transaction.run(compose("registry.create_namespace", schema=identifier(namespace)))
-        shared = pack.manifest.shared_schemas
+        others = pack.manifest.shared_schemas
         if revisions:
             for revision in pack.revisions:
                 if to is None or revision.number <= to:
-                    await run_script(transaction, revision.sql, file=revision.file.name, namespace=namespace, fresh=False, shared=shared)
+                    await run_script(transaction, revision.sql, file=revision.file.name, namespace=namespace, fresh=False, shared=others)
         else:
-            await run_script(transaction, pack.schema_sql, file="schema_template.sql", namespace=namespace, fresh=True, shared=shared)
+            await run_script(transaction, pack.schema_sql, file="schema_template.sql", namespace=namespace, fresh=True, shared=others)
+        if shared:
+            await share(transaction, pack, namespace)
         yield transaction, namespace
 
 
@@ -61,12 +69,12 @@ async def look_at(transaction: Transaction, namespace: str) -> Made:
     return Made(structure, tables, tuple(await read_indexes(transaction, namespace)))
 
 
-async def made_at(runtime: Runtime, session: Session, pack: Pack, revision: int) -> Made:
+async def made_at(runtime: Runtime, session: Session, pack: Pack, revision: int, *, shared: bool = False) -> Made:
     """What the pack makes for tenants at a revision: its script at the head, and the revisions so far before it."""
     known = _made.setdefault(runtime, {})
-    place = pack.digest, revision
+    place = pack.digest, revision, shared
     if place not in known:
-        async with made_by(pack, session, revisions=revision != pack.head, to=revision) as (transaction, namespace):
+        async with made_by(pack, session, revisions=revision != pack.head, to=revision, shared=shared) as (transaction, namespace):
             known[place] = await look_at(transaction, namespace)
     return known[place]
 

@@ -133,7 +133,7 @@ def _references(look: Look) -> Iterator[ForeignKey]:
         place = (key.table, key.columns, key.target_schema, key.target_table, key.target_columns)
         # Rows that row security hides are there all the same.
         target = look.tables.get(key.target_table)
-        readable = key.target_schema != here or (target is not None and not target.row_security)
+        readable = key.target_schema != here or (target is not None and not target.hides_rows)
         if place not in seen and readable and key.table in look.tables and _complete(look, key):
             seen.add(place)
             yield key
@@ -170,7 +170,7 @@ async def check_counts(look: Look) -> None:
         if dataset is None:  # files of a shape, or a dataset of an earlier release
             continue
         table = look.tables.get(dataset.own.table)
-        if table is None or table.row_security or (table.name in kept and kept[table.name].fits(table)):
+        if table is None or table.hides_rows or (table.name in kept and kept[table.name].fits(table)):
             continue
         lost = await lost_keys(look.transaction, uid, dataset.name, table, dataset.own.key) if dataset.sync else 0
         stored, rows = dataset_report(entry["report"]).stored, look.rows[table.name]

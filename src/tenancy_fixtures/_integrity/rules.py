@@ -21,6 +21,7 @@ async def check_rules(session: Session, tenant: Tenant, pack: Pack, *, keys: boo
     if not pack.manifest.checks:
         return []
     async with session.transaction(tenant=tenant.tenant_id, role="migrator", keep=False) as transaction:
+        await transaction.enter(tenant)
         return await ask_all(transaction, tenant.namespace, pack, keys=keys)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._isolation import isolation_of
 from .._pg.integrity import is_behind, not_in_force, sequences
 from .._shapes import Finding
 from .made import belongs, plain
@@ -26,8 +27,9 @@ async def check_release(look: Look) -> None:
         look.found(Finding("revision", "error", tenant.tenant_id, message))
     if tenant.tier not in pack.tenant_template.tiers:
         look.found(Finding("tier", "warning", tenant.tenant_id, f"is of the tier {tenant.tier!r}, which the pack no longer has"))
+    holder = await isolation_of(tenant).holder(look.transaction, tenant)
     digests = {revision.number: revision.digest for revision in pack.revisions}
-    applied = {row["number"]: row for row in await look.transaction.all("registry.revisions", uid=tenant.uid)}
+    applied = {row["number"]: row for row in await look.transaction.all("registry.revisions", uid=holder)}
     edited = [row["name"] for number, row in applied.items() if digests.get(number, row["digest"]) != row["digest"]]
     look.found(*(Finding("revision", "error", name, "was edited after it was applied") for name in edited), checks=2 + len(digests))
     if max(applied, default=0) != tenant.revision:

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import hashlib
+from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 from psycopg import errors, sql
 
-from ..constants import MAX_IDENTIFIER_BYTES, PARTITION_YEARS
+from ..constants import MAX_IDENTIFIER_BYTES, PARTITION_YEARS, TENANT_COLUMN
 from ._rejects import LIMIT, rejected
 from ._target import column, listed, trusted
 from .sql import identifier
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from ._rejects import Rows
     from ._target import Target
 
@@ -38,6 +41,10 @@ async def make_partitions(target: Target, rows: Rows) -> None:
     default = await target.row("default_partition", {"table": target.regclass})
     other = identifier(default["schema"], default["name"]) if default else None
     months = await target.rows("needed_months", **_parts(target, rows, name, kind))
+    if months and table.shared:
+        # Another tenant's load may be making them right now.
+        await target.run("lock_partitions", table=target.name)
+        months = await target.rows("needed_months", **_parts(target, rows, name, kind))
     if months:
         try:
             async with target.connection.transaction(), target.as_owner():
@@ -68,14 +75,26 @@ async def _make(target: Target, name: str, month: dict[str, Any], other: sql.Ide
     table = target.table
     partition = identifier(table.schema, _name_of(table.name, month["label"]))
     await target.run("make_partition", partition=partition, table=target.name)
+    bounds = {"low": sql.Literal(month["low"]), "high": sql.Literal(month["high"])}
+    if other is not None:
+        columns = listed([*(item.name for item in table.columns if not item.generated), *([TENANT_COLUMN] if table.shared else [])])
+        async with _opened(target, other):
+            await target.run("move_to_partition", partition=partition, other=other, column=column(name), columns=columns, **bounds)
     if table.row_security:
         # Rows are asked for through the table, by its policies; the partition itself has none, and shows nobody anything.
         await target.run("close_partition", partition=partition)
-    bounds = {"low": sql.Literal(month["low"]), "high": sql.Literal(month["high"])}
-    if other is not None:
-        columns = listed([item.name for item in table.columns if not item.generated])
-        await target.run("move_to_partition", partition=partition, other=other, column=column(name), columns=columns, **bounds)
     await target.run("attach_partition", partition=partition, table=target.name, **bounds)
+
+
+@asynccontextmanager
+async def _opened(target: Target, other: sql.Identifier) -> AsyncIterator[None]:
+    """Let the owner of a shared table see what its default partition holds of all tenants: their rows of a month move together."""
+    if not target.table.shared:
+        yield
+        return
+    await target.run("open_partition", partition=other)
+    yield
+    await target.run("close_partition", partition=other)
 
 
 def _name_of(table: str, label: str) -> str:

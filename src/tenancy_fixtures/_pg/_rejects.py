@@ -10,6 +10,7 @@ import psycopg
 from psycopg import errors, sql
 
 from .._shapes import Reject
+from ..constants import TENANT_COLUMN
 from ..exceptions import DataRejected
 from ._target import column, listed, paired, trusted
 from .sql import compose
@@ -123,7 +124,9 @@ async def unique(target: Target, schema: str, name: str, rows: Rows, after: sql.
 
 async def repeated(target: Target, index: dict[str, Any], rows: Rows, after: sql.Composable, name: str) -> DataRejected | None:
     """The same for an index that is known by its parts (the block ``unique_parts``)."""
-    expressions = [trusted(text) for text in index["expressions"]]
+    # The load's rows are all one tenant's, and do not say so.
+    own = {TENANT_COLUMN} if target.table.shared else set()
+    expressions = [trusted(text) for text in index["expressions"] if text not in own]
     conditions = [] if index["nulls_equal"] else [sql.SQL("({}) IS NOT NULL").format(part) for part in expressions]
     if index["predicate"]:
         conditions.append(sql.SQL("({})").format(trusted(index["predicate"])))
@@ -135,7 +138,7 @@ async def repeated(target: Target, index: dict[str, Any], rows: Rows, after: sql
         indexed=sql.SQL(" AND ").join(conditions) if conditions else sql.SQL("true"),
         limit=LIMIT,
     )
-    return _named(target, "unique", index["columns"], found, rows, name)
+    return _named(target, "unique", [item for item in index["columns"] if item not in own], found, rows, name)
 
 
 async def reference(target: Target, key: ForeignKey, rows: Rows) -> DataRejected | None:

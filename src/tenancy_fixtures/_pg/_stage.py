@@ -64,7 +64,7 @@ class StagedWay:
         Writers wait until then, but not those of a table that tenants share: there the lock on the tenant does it.
         """
         target = self.target
-        if not target.table.row_security and self._bare is None:
+        if not (target.table.row_security or target.table.shared) and self._bare is None:
             await target.run("lock_writers", table=target.name)
         columns = await self._columns()
         record = column(target.record)
@@ -156,7 +156,8 @@ class StagedWay:
 
     async def _renew_statistics(self, changed: int) -> None:
         if (await self.target.row("worth_analyzing", {"table": self.target.regclass, "changed": changed}))["found"]:
-            await self.target.run("analyze", relation=self.target.name)
+            # Somebody who analyses a shared table waits for the others' loads to end.
+            await self.target.run("analyze_unlocked" if self.target.table.shared else "analyze", relation=self.target.name)
 
     async def name_missing_reference(self, key: ForeignKey) -> Exception | None:
         """The error for staged records whose reference leads nowhere."""

@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from psycopg.rows import dict_row, tuple_row
 
 from .._shapes import Column, ColumnType, ForeignKey, Index, Table
+from ..constants import TENANT_COLUMN
 from .sql import query
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from psycopg import AsyncConnection
 
@@ -24,11 +25,13 @@ PLACE = "$schema"
 
 async def read_tables(connection: AsyncConnection[Any], schema: str) -> dict[str, Table]:
     """Every table of a schema by name, partitioned ones included; empty where the schema holds none or is not there."""
-    cursor = await connection.cursor(row_factory=dict_row).execute(query("catalog.read_tables"), {"schema": schema})
+    cursor = await connection.cursor(row_factory=dict_row).execute(query("catalog.read_tables"), {"schema": schema, "tenant_column": TENANT_COLUMN})
     return {row["name"]: _table(row) for row in await cursor.fetchall()}
 
 
 def _table(row: Mapping[str, Any]) -> Table:
+    if row["shared"]:
+        row = _as_one_tenants(row)
     indexes = tuple(Index(**_tuples(item)) for item in row["indexes"])
     return Table(
         schema=row["schema"],
@@ -42,7 +45,23 @@ def _table(row: Mapping[str, Any]) -> Table:
         partition_strategy=row["partition_strategy"],
         partition_key=tuple(row["partition_key"]),
         has_triggers=row["has_triggers"],
+        shared=row["shared"],
     )
+
+
+def _as_one_tenants(row: Mapping[str, Any]) -> dict[str, Any]:
+    """A table that tenants share as one of them has it: without the column that says whose a row is, in keys and references too."""
+    seen = {**row, "columns": [item for item in row["columns"] if item["name"] != TENANT_COLUMN]}
+    seen["indexes"] = [{**item, "columns": _without(item["columns"])} for item in row["indexes"]]
+    for references in ("foreign_keys", "referenced_by"):
+        seen[references] = [
+            {**item, "columns": _without(item["columns"]), "target_columns": _without(item["target_columns"])} for item in row[references]
+        ]
+    return seen
+
+
+def _without(names: Sequence[str]) -> list[str]:
+    return [name for name in names if name != TENANT_COLUMN]
 
 
 def _column(item: Mapping[str, Any]) -> Column:

@@ -239,7 +239,7 @@ async def _choose(target: Target, *, late_indexes: bool) -> Way:
 
 async def _may_go_direct(target: Target) -> bool:
     """Ask first without a lock: a table in use is not closed to its readers only to find that it has rows."""
-    possible = (await target.row("can_go_direct", {"table": target.regclass}))["possible"]
+    possible = not target.table.shared and (await target.row("can_go_direct", {"table": target.regclass}))["possible"]
     if not possible or (await target.row("has_rows", table=target.name))["found"]:
         return False
     try:

@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 from psycopg_pool import AsyncConnectionPool
 
 from .. import constants
-from ..exceptions import DatabaseUnavailable, NotInitialised, PermissionDenied, UnsafeRole
+from ..exceptions import DatabaseUnavailable, NotInitialised, PermissionDenied, PoliciesBypassed, UnsafeRole
 from .connect import CONNECT_TIMEOUT, PARAMETERS, connect
 from .control_plane import check_version, read_installation
 from .errors import translated
@@ -24,8 +24,12 @@ if TYPE_CHECKING:
 
     from psycopg import AsyncConnection
 
+    from .._shapes import Tenant
     from ..settings import Settings
     from .sql import Statement
+
+# Purposes of roles that work on tenants' rows, or own their tables.
+_TOUCHES_ROWS = frozenset({"migrator", "loader", "app", "script"})
 
 
 class Transaction:
@@ -59,6 +63,25 @@ class Transaction:
         ``role`` is the one that acts now, where it is not the transaction's own.
         """
         await self.run("database.begin", **{**self._context, "role": role or self._context["role"]})
+
+    async def enter(self, tenant: Tenant | None) -> None:
+        """Let the rows of shared tables that are seen and written from here on be that tenant's; without one there are none.
+
+        :raises PoliciesBypassed: the tenant shares tables, and policies do not bind this login, or a role that it acts as.
+        """
+        if tenant is not None and tenant.isolation == "row":
+            await self._refuse_exempt()
+        uid = "" if tenant is None else str(tenant.uid)
+        self._context = {**self._context, "tenant_uid": uid}
+        await self.run("database.enter", tenant_uid=uid)
+
+    async def _refuse_exempt(self) -> None:
+        names = [name for purpose, name in self.roles.named() if purpose in _TOUCHES_ROWS]
+        exempt = await self.all("roles.exempt", names=names)
+        if exempt:
+            listed = ", ".join(repr(row["role"]) for row in exempt)
+            hint = "Use a login without SUPERUSER and BYPASSRLS: `tenancy init --grant-to` that name, and name it in TENANCY_DATABASE_URL."
+            raise PoliciesBypassed(f"policies keep tenants apart that share tables, and they do not bind {listed}", hint=hint)
 
     @asynccontextmanager
     async def acting_as(self, purpose: str) -> AsyncIterator[None]:
@@ -119,6 +142,8 @@ class Session:
     def _context(self, tenant: str | None, role: str | None) -> dict[str, Any]:
         return {
             "tenant": tenant or "",
+            # Known when the tenant is: until then rows of shared tables are nobody's.
+            "tenant_uid": "",
             "role": getattr(self._roles, role) if role else None,
             "lock_timeout": f"{round(self._settings.lock_timeout * 1000)}ms",
             "statement_timeout": f"{round(self._settings.statement_timeout * 1000)}ms",

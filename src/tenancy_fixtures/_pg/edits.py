@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .sessions import tenant_in_key
 from .sql import compose, identifier
 
 if TYPE_CHECKING:
@@ -17,11 +18,11 @@ async def apply_edits(transaction: Transaction, namespace: str) -> dict[str, int
 
     What has no new edits is left as it is, whoever has changed it since. Nothing is done where the tables are not there.
     """
-    there = await transaction.one("sessions.tables", namespace=namespace, names=list(TABLES))
-    if not there or there["count"] < len(TABLES):
+    tenant = await tenant_in_key(transaction, namespace, TABLES)
+    if tenant is None:
         return {}
     tables = {name: identifier(namespace, name) for name in TABLES}
     waiting = await transaction.one(compose("edits.waiting", edits=tables["edits"]))
     if not waiting or not waiting["found"]:
         return {}
-    return dict(await transaction.one(compose("edits.apply", **tables)) or {})
+    return dict(await transaction.one(compose("edits.apply", tenant=tenant, **tables)) or {})

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 POLICY = "tenant"
 UID = "tenancy.tenant_uid()"
-_TEST = f"({TENANT_COLUMN} = ( SELECT {UID} AS tenant_uid))"
+TEST = f"({TENANT_COLUMN} = ( SELECT {UID} AS tenant_uid))"
 
 
 async def lacking(transaction: Transaction, namespace: str, *, file: str) -> dict[str, list[str]]:
@@ -31,7 +31,7 @@ async def lacking(transaction: Transaction, namespace: str, *, file: str) -> dic
 
     :raises CannotShare: it holds what no tenants can share.
     """
-    values = {"schema": namespace, "column": TENANT_COLUMN, "policy": POLICY, "test": _TEST, "uid": UID}
+    values = {"schema": namespace, "column": TENANT_COLUMN, "policy": POLICY, "test": TEST, "uid": UID}
     await transaction.run("rowify.look_from", schema=namespace)
     refused = await transaction.all("rowify.unshareable", **values)
     tables = await transaction.all("rowify.tables", **values)

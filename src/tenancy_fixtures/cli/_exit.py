@@ -49,7 +49,15 @@ _KINDS: Final[tuple[tuple[tuple[type, ...], ExitCode], ...]] = (
     ((errors.InvalidTenantId,), ExitCode.USAGE),
     ((errors.TenantNotFound, errors.DatasetNotFound), ExitCode.NOT_FOUND),
     (
-        (errors.TenantExists, errors.TenantInUse, errors.IdempotencyConflict, errors.AliasConflict, errors.OutputExists, errors.RowsInUse),
+        (
+            errors.TenantExists,
+            errors.TenantInUse,
+            errors.IdempotencyConflict,
+            errors.AliasConflict,
+            errors.OutputExists,
+            errors.RowsInUse,
+            errors.RowsLeft,
+        ),
         ExitCode.CONFLICT,
     ),
     ((errors.PackError, errors.SourceError, errors.DataRejected, errors.ResourceGone, errors.WebApiMalformed), ExitCode.BAD_INPUT),

@@ -37,8 +37,14 @@ tenant_app = typer.Typer(
 
 _PHRASE = "`tenancy tenant drop` takes a tenant away at once and for good, so it wants to hear --now. Taking one away with time to think is not offered yet."
 
-# What goes with a tenant, by the fixture that takes it away.
-_PARTS = {"config": "configuration", "schema": "schema {}", "tenant": "entry in the registry"}
+# What goes with a tenant, by what is done, or else by the fixture that takes it away.
+_PARTS = {
+    "config": "configuration",
+    "schema": "schema {}",
+    "database": "database {}",
+    "delete rows": "rows in schema {}",
+    "tenant": "entry in the registry",
+}
 
 
 @tenant_app.callback()
@@ -58,6 +64,14 @@ def create(
         Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="A limit, such as storage=100GB or api_calls=10k/day. Repeatable.")
     ] = None,
     label: Annotated[Optional[list[str]], typer.Option(metavar="NAME=VALUE", help="A label. Repeatable.")] = None,
+    isolation: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="ISOLATION",
+            help="schema (one of its own), row (tables that tenants share) or database (one of its own). Without it: the pack's.",
+            show_default=False,
+        ),
+    ] = None,
     exist_ok: Annotated[bool, typer.Option("--exist-ok", help="A tenant of that id may exist: it is brought to what is asked for.")] = False,
     dry_run: DryRun = False,
     idempotency_key: IdempotencyKey = None,
@@ -65,9 +79,10 @@ def create(
     as_json: AsJson = False,
 ) -> None:
     """Make a tenant: its row in the registry, its schema and its configuration, in one transaction."""
-    facts: dict[str, Any] = {"tier": tier, "features": feature or None, "exist_ok": exist_ok}
+    facts: dict[str, Any] = {"tier": tier, "features": feature or None, "isolation": isolation, "exist_ok": exist_ok}
     facts.update(limits=_limits(limit or []) or None, labels=pairs(label or [], "--label") or None)
     _check_id(tenant)
+    _check_isolation(isolation)
     settings = settings_for(context, pack)
     kind = _pack_with(tier, settings)
     if dry_run:
@@ -81,7 +96,9 @@ def create(
     if as_json:
         _output.emit(made.to_dict())
     else:
-        _output.say(f"Tenant {made.tenant_id!r} is there: schema {made.namespace}, tier {made.tier}, {made.pack} revision {made.revision}.")
+        _output.say(
+            f"Tenant {made.tenant_id!r} is there: {_place(made.isolation)} {made.namespace}, tier {made.tier}, {made.pack} revision {made.revision}."
+        )
 
 
 @tenant_app.command("list", cls=PlainCommand, epilog=DATABASE_HELP)
@@ -93,9 +110,10 @@ def list_(context: typer.Context, as_json: AsJson = False) -> None:
             _output.emit(item.to_dict())
         return
     rows = [
-        (item.tenant_id, item.namespace, item.state.value, item.tier, item.pack, item.revision, _output.moment(item.created_at)) for item in tenants
+        (item.tenant_id, item.namespace, item.isolation, item.state.value, item.tier, item.pack, item.revision, _output.moment(item.created_at))
+        for item in tenants
     ]
-    _output.table(("Tenant", "Schema", "State", "Tier", "Pack", "Revision", "Created (UTC)"), rows)
+    _output.table(("Tenant", "Schema", "Isolation", "State", "Tier", "Pack", "Revision", "Created (UTC)"), rows)
     _output.note(f"{_output.counted(len(tenants), 'tenant')}." if tenants else "No tenants yet: `tenancy tenant create ID` makes one.")
 
 
@@ -160,7 +178,7 @@ def drop(
     if as_json:
         _output.emit(report.to_dict())
         return
-    parts = in_words(_PARTS[step.fixture].format(step.object) for step in report.steps)
+    parts = in_words(_PARTS[step.action if step.action in _PARTS else step.fixture].format(step.object) for step in report.steps)
     _output.say(f"Tenant {tenant!r} would go: {parts}. Nothing was dropped." if dry_run else f"Tenant {tenant!r} is gone: {parts}.")
 
 
@@ -168,6 +186,15 @@ def _check_id(tenant: str) -> None:
     from ..utils import TenantUtils
 
     TenantUtils.check_id(tenant)
+
+
+def _check_isolation(isolation: Optional[str]) -> None:
+    if isolation not in (None, "schema", "row", "database"):
+        raise typer.BadParameter(f"no isolation {isolation!r}: it is schema, row or database", param_hint="--isolation")
+
+
+def _place(isolation: str) -> str:
+    return {"row": "rows in schema"}.get(isolation, isolation)
 
 
 def _make_sure(tenant: str, *, yes: bool, now: bool) -> None:
@@ -218,13 +245,10 @@ async def _create(settings: "Settings", pack: "Pack", tenant: str, facts: dict[s
 
 
 async def _plan_create(settings: "Settings", pack: "Pack", tenant: str, facts: dict[str, Any]) -> "RunReport":
-    from ..config_fixtures import ConfigFixture
-    from ..schema_fixtures import SchemaFixture
     from ..tenant_fixtures import TenantFixture
 
     async with opened(settings, pack=pack) as work:
-        fixtures = (TenantFixture(tenant, **facts), SchemaFixture(), ConfigFixture())
-        return await work.manager.apply(*fixtures, tenant_id=tenant, operation="create_tenant", dry_run=True)
+        return await work.manager.plan_tenant(TenantFixture(tenant, **facts))
 
 
 async def _list(settings: "Settings") -> "list[Tenant]":
@@ -285,7 +309,7 @@ def _run_facts(row: dict[str, Any]) -> dict[str, Any]:
 def _show(facts: dict[str, Any]) -> None:
     tenant = facts["tenant"]
     _output.say(
-        f"{tenant['tenant_id']}: {tenant['state']}, tier {tenant['tier']}, schema {tenant['namespace']}, {tenant['pack']} revision {tenant['revision']}"
+        f"{tenant['tenant_id']}: {tenant['state']}, tier {tenant['tier']}, {_place(tenant['isolation'])} {tenant['namespace']}, {tenant['pack']} revision {tenant['revision']}"
     )
     _output.say(f"  features: {in_words(tenant['features'])}")
     _output.say(f"  limits: {in_words(f'{name} {_limit(value)}' for name, value in sorted(tenant['limits'].items()))}")

@@ -150,7 +150,7 @@ def test_plans_change_nothing(tenancy, state, artists):
     before = state()
     plan = tenancy("tenant", "create", "other", "--dry-run", "--json")
     assert [(step["fixture"], step["action"]) for step in plan.json["steps"]] == [("tenant", "create"), ("schema", "create"), ("config", "create")]
-    assert tenancy("tenant", "create", "other", "--dry-run").out.startswith("other: would\n  create other (tier standard)\n")
+    assert tenancy("tenant", "create", "other", "--dry-run").out.startswith("other: would\n  create other (tier standard, isolation schema)\n")
     assert tenancy("tenant", "create", "acme", "--dry-run").code == 5
     assert tenancy("tenant", "drop", "acme", "--dry-run") == Done(
         0, "Tenant 'acme' would go: configuration, schema t_acme, entry in the registry. Nothing was dropped.\n", ""

@@ -4,6 +4,9 @@
 -- One row for each table of a schema, its parts as JSON. Domains are followed to their base type, whatever their depth.
 WITH RECURSIVE tables AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relrowsecurity AS row_security,
+        EXISTS (SELECT FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                WHERE a.attrelid = c.oid AND a.attname = %(tenant_column)s AND a.attnotnull
+                  AND pg_get_expr(d.adbin, d.adrelid) = 'tenancy.tenant_uid()') AS shared,
         CASE p.partstrat WHEN 'r' THEN 'range' WHEN 'l' THEN 'list' WHEN 'h' THEN 'hash' ELSE '' END AS partition_strategy,
         coalesce((SELECT jsonb_agg(a.attname ORDER BY k.position)
                   FROM unnest(p.partattrs::int2[]) WITH ORDINALITY k (number, position)
@@ -38,7 +41,7 @@ WITH RECURSIVE tables AS (
     WHERE o.contype = 'f' AND o.conparentid = 0 AND (o.conrelid IN (SELECT oid FROM tables) OR o.confrelid IN (SELECT oid FROM tables))
 )
 SELECT
-    t.schema, t.name, t.partition_strategy, t.partition_key, t.row_security,
+    t.schema, t.name, t.partition_strategy, t.partition_key, t.row_security, t.shared,
     EXISTS (SELECT FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal) AS has_triggers,
     coalesce(columns.list, '[]') AS columns,
     coalesce(indexes.list, '[]') AS indexes,

@@ -23,6 +23,10 @@ SELECT count(*) AS count FROM {relation}
 -- name: analyze
 ANALYZE {relation}
 
+-- name: analyze_unlocked
+-- Not where another transaction does so, or has done and has not ended.
+ANALYZE (SKIP_LOCKED) {relation}
+
 -- name: worth_analyzing
 -- As many rows have changed as would make autovacuum do it, or statistics were never made: it does what is less in its own time.
 SELECT %(changed)s > 50 + 0.1 * greatest(c.reltuples, 0) OR c.reltuples < 0 AS found FROM pg_catalog.pg_class AS c WHERE c.oid = %(table)s::regclass
@@ -397,6 +401,13 @@ FROM {relation} AS r WHERE NOT EXISTS (SELECT FROM bound b WHERE r.{column} >= b
 
 -- name: make_partition
 CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION)
+
+-- name: lock_partitions
+LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE
+
+-- name: open_partition
+-- For a moment its owner is let through: rows that have no policy are shown to nobody else. The lock stays until the load has ended.
+ALTER TABLE {partition} NO FORCE ROW LEVEL SECURITY
 
 -- name: close_partition
 ALTER TABLE {partition} ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY

@@ -5,6 +5,7 @@
 SELECT
     pg_catalog.set_config('role', coalesce(%(role)s, 'none'), true),
     pg_catalog.set_config('tenancy.tenant_id', %(tenant)s, true),
+    pg_catalog.set_config('tenancy.tenant_uid', %(tenant_uid)s, true),
     pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true),
     -- What a text means as a moment, and what a moment is as text, must not depend on the server's or the login's taste.
     pg_catalog.set_config('TimeZone', 'UTC', true),
@@ -14,6 +15,10 @@ SELECT
     pg_catalog.set_config('statement_timeout', %(statement_timeout)s, true),
     -- Statements over the catalogue look dear to the planner and are cheap: compiling them took up to 200 times as long.
     pg_catalog.set_config('jit', 'off', true)
+
+-- name: enter
+-- Whose rows are seen from here on in tables that tenants share, in this transaction alone.
+SELECT pg_catalog.set_config('tenancy.tenant_uid', %(tenant_uid)s, true)
 
 -- name: current_role
 SELECT pg_catalog.current_setting('role') AS role

@@ -21,12 +21,12 @@ WITH pending AS (
 ), written_comments AS (
     INSERT INTO {comments} AS c (comment_id, workspace_id, author_id, body, created_at, edited_at)
     SELECT object_id, workspace_id, author_id, body, began_at, CASE WHEN edits > 1 THEN made_at END FROM last WHERE object_kind = 'comment' AND operation <> 'delete'
-    ON CONFLICT (comment_id) DO UPDATE SET body = excluded.body, edited_at = excluded.edited_at WHERE c.body <> excluded.body
+    ON CONFLICT ({tenant}comment_id) DO UPDATE SET body = excluded.body, edited_at = excluded.edited_at WHERE c.body <> excluded.body
     RETURNING 1
 ), written_documents AS (
     INSERT INTO {documents} AS d (document_id, workspace_id, author_id, body, created_at, edited_at)
     SELECT object_id, workspace_id, author_id, body, began_at, CASE WHEN edits > 1 THEN made_at END FROM last WHERE object_kind = 'document' AND operation <> 'delete'
-    ON CONFLICT (document_id) DO UPDATE SET body = excluded.body, edited_at = excluded.edited_at WHERE d.body <> excluded.body
+    ON CONFLICT ({tenant}document_id) DO UPDATE SET body = excluded.body, edited_at = excluded.edited_at WHERE d.body <> excluded.body
     RETURNING 1
 ), applied AS (
     UPDATE {edits} SET is_applied = true WHERE NOT is_applied RETURNING 1

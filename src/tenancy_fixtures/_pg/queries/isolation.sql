@@ -53,8 +53,8 @@ GROUP BY o.description, g.grantee
 ORDER BY 1, 2
 
 -- name: other_tenants
--- The schemas of the other tenants.
-SELECT tenant_id, namespace::text AS namespace, uid FROM tenancy.tenants WHERE uid <> %(uid)s ORDER BY tenant_id
+-- The schemas of the other tenants, but for one that they share with this one.
+SELECT tenant_id, namespace::text AS namespace, uid FROM tenancy.tenants WHERE uid <> %(uid)s AND namespace <> %(namespace)s ORDER BY tenant_id
 
 -- name: whose_schema
 -- What the schema says of itself: the comment that it was made with names its tenant.
@@ -65,7 +65,7 @@ SELECT pg_catalog.obj_description(n.oid, 'pg_namespace') AS comment FROM pg_cata
 SELECT p.proname::text AS name, t.tenant_id
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-JOIN tenancy.tenants AS t ON t.uid <> %(uid)s AND pg_catalog.strpos(p.prosrc, t.namespace || '.') > 0
+JOIN tenancy.tenants AS t ON t.uid <> %(uid)s AND t.namespace <> n.nspname AND pg_catalog.strpos(p.prosrc, t.namespace || '.') > 0
 WHERE n.nspname = %(namespace)s
 ORDER BY 1, 2
 

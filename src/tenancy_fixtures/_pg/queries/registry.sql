@@ -27,8 +27,8 @@ FROM tenancy.tenants
 ORDER BY tenant_id COLLATE "C"
 
 -- name: add
-INSERT INTO tenancy.tenants (uid, tenant_id, namespace, isolation, tier, features, limits, labels, pack, release)
-VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(isolation)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s)
+INSERT INTO tenancy.tenants (uid, tenant_id, namespace, isolation, tier, features, limits, labels, pack, release, revision)
+VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(isolation)s, %(tier)s, %(features)s, %(limits)s, %(labels)s, %(pack)s, %(release)s, %(revision)s)
 
 -- name: make_role
 SELECT tenancy.make_tenant_role(%(uid)s)::text AS role
@@ -68,7 +68,8 @@ DELETE FROM tenancy.tenants WHERE uid = %(uid)s
 -- name: namespace_taken
 -- By a tenant, or by a schema that is none of ours.
 SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace WHERE nspname = %(namespace)s)
-    OR EXISTS (SELECT FROM tenancy.tenants WHERE namespace = %(namespace)s) AS taken
+    OR EXISTS (SELECT FROM tenancy.tenants WHERE namespace = %(namespace)s)
+    OR EXISTS (SELECT FROM tenancy.shared_schemas WHERE namespace = %(namespace)s) AS taken
 
 -- name: add_revision
 INSERT INTO tenancy.revisions (uid, number, name, digest, run_id) VALUES (%(uid)s, %(number)s, %(name)s, %(digest)s, %(run_id)s)

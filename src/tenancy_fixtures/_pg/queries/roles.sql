@@ -40,6 +40,12 @@ ALTER ROLE {login} LOGIN NOINHERIT PASSWORD {password}
 -- name: role_exists
 SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(name)s) AS found
 
+-- name: exempt
+-- Of the login and these roles, those that policies do not bind.
+SELECT r.rolname::text AS role FROM pg_catalog.pg_roles AS r
+WHERE (r.rolsuper OR r.rolbypassrls) AND (r.rolname = session_user OR r.rolname = ANY (%(names)s::text[]))
+ORDER BY 1
+
 -- name: login_rights
 -- What the current login may do that is of interest to us.
 SELECT

@@ -1,7 +1,9 @@
 -- Sessions of events.
 
 -- name: tables
-SELECT count(*) AS count FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+SELECT count(*) AS count, coalesce(bool_and(EXISTS (
+    SELECT FROM pg_catalog.pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = %(tenant_column)s AND NOT a.attisdropped)), false) AS shared
+FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %(namespace)s AND c.relname = ANY (%(names)s::text[]) AND c.relkind IN ('r', 'p')
 
 -- name: stale
@@ -39,7 +41,7 @@ WITH stale AS MATERIALIZED (
 ), written AS (
     INSERT INTO {sessions} AS s (visitor_id, session_key, user_id, started_at, ended_at, events, page_views, first_page, last_page, referrer, is_derived)
     SELECT visitor_id, session_key, user_id, started_at, ended_at, events, page_views, first_page, last_page, referrer, true FROM computed
-    ON CONFLICT (visitor_id, session_key) DO UPDATE SET user_id = excluded.user_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
+    ON CONFLICT ({tenant}visitor_id, session_key) DO UPDATE SET user_id = excluded.user_id, started_at = excluded.started_at, ended_at = excluded.ended_at,
         events = excluded.events, page_views = excluded.page_views, first_page = excluded.first_page, last_page = excluded.last_page, referrer = excluded.referrer
     WHERE s.is_derived AND (s.user_id, s.started_at, s.ended_at, s.events, s.page_views, s.first_page, s.last_page, s.referrer)
         IS DISTINCT FROM (excluded.user_id, excluded.started_at, excluded.ended_at, excluded.events, excluded.page_views, excluded.first_page, excluded.last_page, excluded.referrer)

@@ -1,0 +1,108 @@
+"""Each tenant has a schema of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._fixture import find_tenant
+from .._pg.script import run_script
+from .._pg.sql import compose, identifier, literal
+from .._shapes import Step
+from .._tenant_roles import grant_all, make_role
+from ..audit import AuditAction
+from ..exceptions import TenantInUse
+from ..packs import SCHEMA
+from ..utils import TenantUtils
+from ._form import Place
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from .._fixture import FixtureContext
+    from .._pg.database import Transaction
+    from .._shapes import Tenant
+    from ..packs import Pack, Revision
+
+_LISTED = 5  # objects that an error tells
+
+
+class SchemaIsolation:
+    """A schema for each tenant, and a role that alone has the application's rights on it."""
+
+    name = "schema"
+
+    def require(self, pack: Pack) -> None:
+        """Every pack can be made so."""
+
+    async def place(self, context: FixtureContext, uid: UUID) -> Place:
+        """A schema named after the tenant; with a piece of its uid where that name is taken."""
+        namespace = TenantUtils.namespace(context.tenant_id)
+        taken = await context.transaction.one("registry.namespace_taken", namespace=namespace)
+        if taken and taken["taken"]:
+            namespace = TenantUtils.namespace(context.tenant_id, uid)
+        return Place(uid, namespace, 0, context.pack.digest)
+
+    async def holder(self, transaction: Transaction, tenant: Tenant) -> UUID:  # noqa: ARG002 - others ask the database
+        """The tenant itself."""
+        return tenant.uid
+
+    async def exists(self, transaction: Transaction, tenant: Tenant) -> bool:
+        """Whether the schema is there."""
+        row = await transaction.one("registry.namespace_exists", namespace=tenant.namespace)
+        return bool(row and row["found"])
+
+    async def create(self, context: FixtureContext) -> None:
+        """Make schema and role, and run the pack's script."""
+        tenant, transaction = context.existing, context.transaction
+        schema = identifier(tenant.namespace)
+        # Where somebody has dropped the schema, what is known of it is no longer true.
+        await transaction.run("registry.remove_revisions", uid=tenant.uid)
+        await transaction.run("registry.remove_ledger", uid=tenant.uid)
+        await transaction.run(compose("registry.create_namespace", schema=schema))
+        if transaction.roles.for_each_tenant:
+            await make_role(transaction, tenant)
+            context.tenant = await find_tenant(transaction, tenant.tenant_id)
+        comment = literal(f"Tenant {tenant.tenant_id} ({tenant.uid})")
+        await transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
+        await self._run(context, context.pack.schema_sql, SCHEMA, fresh=True)
+
+    async def migrate(self, context: FixtureContext, revision: Revision) -> None:
+        """Run the revision."""
+        await self._run(context, revision.sql, revision.file.name, fresh=False)
+
+    async def reach(self, context: FixtureContext, revision: int) -> None:
+        """Write it into the registry."""
+        await context.transaction.run("registry.set_release", uid=context.existing.uid, revision=revision, release=context.pack.digest)
+
+    async def remove(self, context: FixtureContext) -> Sequence[Step]:
+        """Drop the schema with everything in it.
+
+        :raises TenantInUse: objects outside the schema stand on it.
+        """
+        tenant = context.existing
+        await context.transaction.run("registry.remove_revisions", uid=tenant.uid)
+        if not await self.exists(context.transaction, tenant):
+            return []
+        await self._refuse_dependents(context, tenant.namespace)
+        await context.transaction.run(compose("registry.drop_namespace", schema=identifier(tenant.namespace)))
+        context.note(AuditAction.SCHEMA_DROPPED, namespace=tenant.namespace)
+        return [Step("schema", "drop", tenant.namespace)]
+
+    async def _run(self, context: FixtureContext, text: str, file: str, *, fresh: bool) -> None:
+        namespace, shared = context.existing.namespace, context.pack.manifest.shared_schemas
+        await run_script(context.transaction, text, file=file, namespace=namespace, fresh=fresh, shared=shared)
+        await grant_all(context.transaction, context.existing)
+
+    async def _refuse_dependents(self, context: FixtureContext, namespace: str) -> None:
+        # CASCADE would take them along, and they are not the tenant's.
+        objects = [row["object"] for row in await context.transaction.all("registry.dependents", namespace=namespace)]
+        if not objects:
+            return
+        listed = ", ".join(objects[:_LISTED]) + (f" … and {len(objects) - _LISTED} more" if len(objects) > _LISTED else "")
+        one = len(objects) == 1
+        raise TenantInUse(
+            f"{'an object' if one else f'{len(objects)} objects'} outside the schema {namespace} would go with it: {listed}",
+            objects=objects,
+            hint=f"Drop {'it' if one else 'them'}, or take {'it' if one else 'them'} off the tenant's tables; then drop the tenant. Nothing was dropped.",
+        )
