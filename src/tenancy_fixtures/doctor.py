@@ -10,11 +10,15 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
+from ._attack._report import AttackReport
 from ._shapes import Shape
 
 if TYPE_CHECKING:
     from ._pg.database import Transaction
     from .runtime import Runtime
+    from .settings import Settings
+
+__all__ = ["FAULTS", "AttackReport", "DoctorReport", "Fault", "attack", "examine"]
 
 # By name: how bad it is, and why it matters. An error lets a tenant's data out, or the trace be changed; a warning makes
 # that easier; a note is how the installation is meant to be, and worth to know.
@@ -117,6 +121,21 @@ async def examine(runtime: Runtime) -> DoctorReport:
             faults += [Fault(name, severity, row["object"], why, row["fix"].strip()) for row in rows]
         database = transaction.connection.info.dbname
     return DoctorReport(database, tuple(FAULTS), tuple(faults), round(time.perf_counter() - began, 6))
+
+
+async def attack(settings: Settings | None = None, *, url: str | None = None, remove_left: bool = False) -> AttackReport:
+    """Make two throw-away tenants, try to cross from one to the other through the application's login, and drop both again.
+
+    ``url`` is the one that the application connects with, ``postgresql+asyncpg://…`` for that driver; without it the settings' own.
+    With ``remove_left`` tenants of an attack that did not come to its end are dropped first.
+
+    :raises ConfigurationError: the login cannot act for tenants, so that no refusal would show anything.
+    :raises DatabaseUnavailable: nobody answers there, or the connection was lost.
+    """
+    # What it takes is heavy, and of no use to whoever only looks an installation over.
+    from ._attack._run import attack as run
+
+    return await run(settings, url=url, remove_left=remove_left)
 
 
 async def _ask(transaction: Transaction, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:
