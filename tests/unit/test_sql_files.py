@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 import tenancy_fixtures
+from tenancy_fixtures._attack._matrix import PROBES
 from tenancy_fixtures._pg import sql as named
 from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures.doctor import FAULTS
@@ -40,9 +41,10 @@ def texts() -> set[str]:
 
 
 def composed_names() -> set[str]:
-    """Names that are put together: those of a write by their block, grants by a role's purpose, questions of the doctor by their fault."""
+    """Names that are put together: those of a write and of a probe by their block, grants by a role's purpose, questions of the doctor by their fault."""
     grants = {f"control_plane.grant_{item.name}" for item in fields(Roles)}
-    return {f"copy.{text}" for text in texts()} | grants | {f"doctor.{name}" for name in FAULTS}
+    probes = {f"attack.{block}" for probe in PROBES for step in probe.steps for block in step.blocks}
+    return {f"copy.{text}" for text in texts()} | grants | probes | {f"doctor.{name}" for name in FAULTS}
 
 
 def test_every_block_is_sent_by_somebody():
@@ -54,6 +56,12 @@ def test_every_block_that_is_sent_is_there():
     named_in_full = {text for text in texts() if re.fullmatch(rf"({stems})\.[a-z0-9_]*[a-z0-9]", text)}
     assert len(named_in_full) > 50
     assert sorted(named_in_full - blocks().keys()) == []
+
+
+def test_every_block_of_a_probe_is_there():
+    sent = {f"attack.{block}" for probe in PROBES for step in probe.steps for block in step.blocks}
+    assert len(sent) > 50
+    assert sorted(sent - blocks().keys()) == []
 
 
 def test_every_block_of_a_write_that_is_sent_is_there():

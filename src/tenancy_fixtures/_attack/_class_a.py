@@ -90,7 +90,7 @@ _HOSTILE: Final = (
         "value_write",
         "write a value that ends a quote",
         attacker("write_by_value", "read_own"),
-        value="', secret = (SELECT secret FROM {victim}.items LIMIT 1) --",
+        value="attacked', secret = (SELECT secret FROM {victim}.items LIMIT 1) WHERE item_id = 1 --",
     ),
     _probe(
         "tenant_id_quote", "ask for a tenant by an id with a quote and a statement in it", _called("{attacker}'; SET search_path = '{victim}'; --")

@@ -1,0 +1,124 @@
+"""``tenancy doctor --attack``: what it says, what it leaves, and what it exits with."""
+
+from __future__ import annotations
+
+import json
+
+import psycopg
+import pytest
+
+from tenancy_fixtures._attack._matrix import PROBES
+from tenancy_fixtures._attack._report import AttackReport, Outcome
+from tests.integration.broken import EVERYWHERE
+
+CLASSES = {name: [probe.name for probe in PROBES if probe.attack_class == name] for name in ("a", "b")}
+
+
+@pytest.fixture
+def reported(monkeypatch):
+    """Let an attack come to this report."""
+
+    def report(*crossed, left=()):
+        outcomes = tuple(
+            Outcome(probe.name, probe.attack_class, "schema", probe.about, "crossed" if probe.name in crossed else "refused", "42501", None)
+            for probe in PROBES
+        )
+
+        async def attack(*_, **__):
+            return AttackReport(("schema",), outcomes, left)
+
+        monkeypatch.setattr("tenancy_fixtures.doctor.attack", attack)
+
+    return report
+
+
+def test_the_answer_in_json_has_this_form(tenancy, app_database_url, look):
+    done = tenancy("doctor", "--attack", "--json", "--url", app_database_url)
+    answer = done.json
+    assert list(answer) == ["schema", "row", "database"]
+    assert (answer["row"], answer["database"]) == (None, None)
+    assert {name: sorted(part) for name, part in answer["schema"].items()} == {"class_a": ["leaked", "leaks", "tried"], "class_b": ["open", "tried"]}
+    a, b = answer["schema"]["class_a"], answer["schema"]["class_b"]
+    assert (a["tried"], b["tried"]) == (len(CLASSES["a"]), len(CLASSES["b"]))
+    assert a["leaks"] == len(a["leaked"])
+    assert set(a["leaked"]) <= set(CLASSES["a"])
+    assert set(b["open"]) <= set(CLASSES["b"])
+    assert {"tenants", "catalogue", "advisory_lock"} <= set(b["open"])
+    assert done.code == (1 if a["leaks"] else 0)
+    assert done.err == ""
+    assert look("SELECT count(*) FROM tenancy.tenants") == [(0,)]
+
+
+def test_a_leak_is_told_to_a_person_and_exits_with_1(tenancy, app_database_url, admin_database_url):
+    with psycopg.connect(admin_database_url) as connection:
+        connection.execute(EVERYWHERE.encode())
+    done = tenancy("doctor", "--attack", "--url", app_database_url)
+    assert done.code == 1
+    assert "doctor-attack-…-attacker" in done.err
+    lines = done.out.splitlines()
+    assert lines[0].startswith("schema isolation, ")
+    assert lines[1].startswith(f"  class A, ordinary statements: {len(CLASSES['a'])} probes, ")
+    assert " leaks: " in lines[1]
+    assert {"select", "merge", "copy_to"} <= set(lines[1].partition(" leaks: ")[2].split(", "))
+    assert lines[2].startswith(f"  class B, any SQL at all: {len(CLASSES['b'])} probes, ")
+    (row,) = [line for line in lines if " select " in line]
+    assert " ".join(row.split()) == "schema A select crossed read read the victim's table by its full name"
+
+
+def test_open_paths_of_class_b_alone_exit_with_0(tenancy, reported):
+    reported("tenants", "config")
+    done = tenancy("doctor", "--attack")
+    assert done.code == 0
+    assert f"class A, ordinary statements: {len(CLASSES['a'])} probes, 0 leaks\n" in done.out
+    assert f"class B, any SQL at all: {len(CLASSES['b'])} probes, 2 open paths: tenants, config\n" in done.out
+
+
+def test_one_leak_exits_with_1(tenancy, reported):
+    reported("view")
+    done = tenancy("doctor", "--attack", "--json")
+    assert (done.code, done.json["schema"]["class_a"]) == (1, {"tried": len(CLASSES["a"]), "leaks": 1, "leaked": ["view"]})
+
+
+def test_what_was_left_is_named(tenancy, reported):
+    reported(left=("doctor-attack-0-victim",))
+    done = tenancy("doctor", "--attack", "--json")
+    assert done.code == 0
+    assert "doctor-attack-0-victim. --remove-left drops them." in done.err
+
+
+def test_what_was_left_is_dropped_where_that_is_asked_for(tenancy, app_database_url, look):
+    assert tenancy("tenant", "create", "doctor-attack-0-victim").code == 0
+    done = tenancy("doctor", "--attack", "--remove-left", "--url", app_database_url)
+    assert "Dropped doctor-attack-0-victim" in done.err
+    assert look("SELECT count(*) FROM tenancy.tenants") == [(0,)]
+
+
+def test_a_dry_run_lists_the_probes_and_makes_nothing(tenancy, state):
+    before = state()
+    done = tenancy("doctor", "--attack", "--dry-run")
+    assert (done.code, done.err) == (0, f"{len(PROBES)} probes. Nothing was tried.\n")
+    assert [line.split()[1] for line in done.out.splitlines()[-len(PROBES) :]] == [probe.name for probe in PROBES]
+    listed = [json.loads(line) for line in tenancy("doctor", "--attack", "--dry-run", "--json").out.splitlines()]
+    assert [(item["probe"], item["class"]) for item in listed] == [(probe.name, probe.attack_class) for probe in PROBES]
+    assert state() == before
+
+
+def test_in_production_it_is_the_same(tenancy, app_database_url, monkeypatch):
+    monkeypatch.setenv("TENANCY_MODE", "production")
+    done = tenancy("doctor", "--attack", "--json", "--url", app_database_url)
+    assert done.code in (0, 1)
+    assert done.json["schema"]["class_a"]["tried"] == len(CLASSES["a"])
+
+
+def test_in_production_an_administrators_login_is_refused(tenancy, admin_database_url, monkeypatch, look):
+    monkeypatch.setenv("TENANCY_MODE", "production")
+    done = tenancy("doctor", "--attack", "--json", "--url", admin_database_url)
+    assert (done.code, done.json["error"]) == (3, "UnsafeRole")
+    assert look("SELECT count(*) FROM tenancy.tenants") == [(0,)]
+
+
+@pytest.mark.parametrize("words", [("--url", "postgresql://x"), ("--remove-left",), ("--dry-run",)])
+def test_options_of_an_attack_go_with_one(tenancy, words):
+    done = tenancy("doctor", *words)
+    assert done.code == 2
+    assert "goes with --attack" in done.err
