@@ -1,6 +1,6 @@
-"""Write the pages of the reference that are made from the code: commands, exit codes, settings and shapes. A test keeps them equal.
+"""Write the pages of the reference that are made from the code: commands, exit codes, settings, shapes, faults and probes. A test keeps them equal.
 
-python tools/reference.py    writes commands.md, settings.md and shapes.md into docs/reference
+python tools/reference.py    writes them into docs/reference
 """
 
 from __future__ import annotations
@@ -60,6 +60,24 @@ FAULTS = """\
 trace be changed; a warning makes that easier; a note is how the installation is meant to be, and worth to know.
 """
 
+PROBES = """\
+# Probes of an attack
+
+<!-- Made by tools/reference.py from the probes themselves. -->
+
+`tenancy doctor --attack` tries these, from one throw-away tenant (the attacker) to another (the victim); [how to](../how-to/doctor.md#attack-it) says what an answer
+means. Class A is ordinary statements, hostile values and qualified names: none may cross. Class B is any SQL at all: what crosses is open to whoever can send SQL of his own.
+
+In every probe four things are looked for: a value of the victim among what the attacker reads, or in an error; rows or a sequence of the victim that are others than
+before; and a value of the attacker that the victim reads in the place of its own. What is named here besides is looked for in that probe alone.
+"""
+
+_SIGNS = {
+    "revealed": "another answer for a key that the victim has than for one that nobody has",
+    "done": "that it can be done",
+    "named": "the victim's name",
+}
+
 SHAPES = """\
 # Kinds of files
 
@@ -82,7 +100,7 @@ def main() -> None:
 
 def pages() -> dict[str, str]:
     """The text of each page, by file name."""
-    return {"commands.md": _commands(), "settings.md": _settings(), "shapes.md": _shapes(), "faults.md": _faults()}
+    return {"commands.md": _commands(), "settings.md": _settings(), "shapes.md": _shapes(), "faults.md": _faults(), "probes.md": _probes()}
 
 
 def commands() -> dict[str, Any]:
@@ -154,6 +172,20 @@ def _faults() -> str:
 
     rows = [f"| `{name}` | {severity} | {why} |" for name, (severity, why) in FOUND.items()]
     return "\n".join([FAULTS, "| fault | severity | why it matters |", "|---|---|---|", *rows, ""])
+
+
+def _probes() -> str:
+    from tenancy_fixtures._attack._matrix import PROBES as TRIED
+
+    parts = [PROBES]
+    for name, title in (("a", "Class A"), ("b", "Class B")):
+        rows = [
+            f"| `{probe.name}` | {probe.about} | {', '.join(probe.isolations)} | {_SIGNS.get(probe.sign or '', '')} |"
+            for probe in TRIED
+            if probe.attack_class == name
+        ]
+        parts += [f"## {title}", "", "| probe | what it tries | isolations | besides |", "|---|---|---|---|", *rows, ""]
+    return "\n".join(parts)
 
 
 def _shapes() -> str:
