@@ -5,7 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
+from functools import partial
 
+import anyio
 import psycopg
 import pytest
 
@@ -15,6 +18,7 @@ from tenancy_fixtures._attack._class_a import CLASS_A
 from tenancy_fixtures._attack._class_b import CLASS_B
 from tenancy_fixtures._attack._crossing import Attack, Sessions
 from tenancy_fixtures._attack._matrix import PROBES
+from tenancy_fixtures._attack._probes import attacker
 from tenancy_fixtures._attack._report import Outcome
 from tenancy_fixtures._attack._run import _engine_for
 from tenancy_fixtures._attack._tenants import Ground, left_behind, probe_pack, throw_away
@@ -184,6 +188,14 @@ async def test_what_a_probe_changes_is_put_back(ground: Ground, sessions: Tenant
     assert await ground.look() == before
 
 
+async def test_a_probe_does_not_find_what_the_one_before_left(ground: Ground, sessions: TenantSessions):
+    probes = {probe.name: probe for probe in PROBES}
+    alone = replace(probes["cursor_left"], name="alone", steps=attacker("fetch"))
+    found = await Attack(ground, sessions).run([probes["cursor_left"], alone])
+    assert [outcome.result for outcome in found] == ["crossed", "refused"]
+    assert found[1].error == "34000"
+
+
 async def test_a_large_object_is_gone_again(ground: Ground, sessions: TenantSessions, look: Look):
     await outcomes(ground, sessions, ["large_object"])
     assert look("SELECT count(*) AS count FROM pg_largeobject_metadata") == [{"count": 0}]
@@ -239,6 +251,13 @@ async def test_a_failure_and_a_cancel_leave_nothing(settings: Settings, app_data
     task.cancel()
     with pytest.raises(asyncio.CancelledError):
         await task
+    assert look("SELECT tenant_id FROM tenancy.tenants") == []
+    # A scope of anyio cancels whatever is awaited, again and again.
+    began.clear()
+    async with anyio.create_task_group() as group:
+        group.start_soon(partial(attack, settings, url=app_database_url))
+        await began.wait()
+        group.cancel_scope.cancel()
     assert look("SELECT tenant_id FROM tenancy.tenants") == []
 
 
