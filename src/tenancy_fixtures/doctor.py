@@ -123,19 +123,20 @@ async def examine(runtime: Runtime) -> DoctorReport:
     return DoctorReport(database, tuple(FAULTS), tuple(faults), round(time.perf_counter() - began, 6))
 
 
-async def attack(settings: Settings | None = None, *, url: str | None = None, remove_left: bool = False) -> AttackReport:
+async def attack(settings: Settings | None = None, *, url: str | None = None, own_login: bool = False, remove_left: bool = False) -> AttackReport:
     """Make two throw-away tenants, try to cross from one to the other through the application's login, and drop both again.
 
     ``url`` is the one that the application connects with, ``postgresql+asyncpg://…`` for that driver; without it the settings' own.
-    With ``remove_left`` tenants of an attack that did not come to its end are dropped first.
+    With ``own_login`` each of the two gets a login of its own, and connects with that. With ``remove_left`` tenants of an attack that did not
+    come to its end are dropped first: those of one that goes on at this moment as well.
 
-    :raises ConfigurationError: the login cannot act for tenants, so that no refusal would show anything.
+    :raises ConfigurationError: the login cannot act for tenants, so that no refusal would show anything; or tenants have no roles to log in as.
     :raises DatabaseUnavailable: nobody answers there, or the connection was lost.
     """
     # What it takes is heavy, and of no use to whoever only looks an installation over.
     from ._attack._run import attack as run
 
-    return await run(settings, url=url, remove_left=remove_left)
+    return await run(settings, url=url, own_login=own_login, remove_left=remove_left)
 
 
 async def _ask(transaction: Transaction, name: str, values: dict[str, Any]) -> list[dict[str, Any]]:

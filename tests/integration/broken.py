@@ -56,11 +56,15 @@ $$;
 CREATE TRIGGER gone AFTER DELETE ON {own}.items FOR EACH ROW EXECUTE FUNCTION {own}.gone()
 """
 POWERFUL = """
-ALTER TABLE {victim}.items OWNER TO {app};
-DO $$ BEGIN
-    IF NOT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = {role_name}) THEN CREATE ROLE {role}; END IF;
-END $$
+ALTER TABLE {victim}.items OWNER TO {attackers};
+GRANT SELECT ON tenancy.tenants, tenancy.config TO PUBLIC;
+DO $$ BEGIN EXECUTE pg_catalog.format('ALTER DATABASE %I SET lo_compat_privileges = on', current_database()); END $$
 """
+GROUP = """
+GRANT USAGE ON SCHEMA {victim} TO {tenants};
+GRANT SELECT ON ALL TABLES IN SCHEMA {victim} TO {tenants}
+"""
+MEMBER = "GRANT {victims} TO {attackers}"
 # Whatever is made is given to everybody, whoever has made it and whatever it is called.
 EVERYWHERE = """
 CREATE FUNCTION public.give_away() RETURNS event_trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
@@ -83,18 +87,18 @@ CREATE EVENT TRIGGER give_away ON ddl_command_end WHEN TAG IN ('CREATE FUNCTION'
 
 def apply(ground: Ground, admin_url: str, statements: str) -> None:
     """Break what an administrator can break."""
-    role = ground.victim.role
-    parts: dict[str, Any] = {"own": ground.attacker.tenant.namespace, "victim": ground.victim.tenant.namespace, "role": role}
-    named = {name: sql.Identifier(value) for name, value in {**parts, "app": ROLES.app, "migrator": ROLES.migrator}.items()}
+    own, victim = ground.attacker, ground.victim
+    parts = {"own": own.tenant.namespace, "victim": victim.tenant.namespace, "attackers": own.role, "victims": victim.role}
+    parts.update(migrator=str(ROLES.migrator), tenants=str(ROLES.tenants))
     with psycopg.connect(admin_url) as connection:
-        connection.execute(sql.SQL(statements).format(**named, role_name=sql.Literal(role)))
+        connection.execute(sql.SQL(statements).format(**{name: sql.Identifier(value) for name, value in parts.items()}))
 
 
 class AlwaysOf:
     """An application that gives everybody, and nobody too, the sessions of one tenant."""
 
     def __init__(self, sessions: TenantSessions, tenant_id: str) -> None:
-        self.engine, self._sessions, self._tenant_id = sessions.engine, sessions, tenant_id
+        self._sessions, self._tenant_id = sessions, tenant_id
 
     def async_session(self, tenant_id: str | None = None, **options: Any) -> AsyncSession:
         return self._sessions.async_session(self._tenant_id, **options)
@@ -104,12 +108,12 @@ class Sticky:
     """An application that says once for each connection, and not once for each transaction, whose it is."""
 
     def __init__(self, engine: AsyncEngine, ground: Ground) -> None:
-        self.engine = engine
+        self._engine = engine
         self._namespaces = {side.tenant.tenant_id: side.tenant.namespace for side in (ground.attacker, ground.victim)}
         event.listen(engine.sync_engine, "begin", self._begin)
 
     def async_session(self, tenant_id: str | None = None, **options: Any) -> AsyncSession:
-        return AsyncSession(self.engine.execution_options(**{OPTION: tenant_id}), **options)
+        return AsyncSession(self._engine.execution_options(**{OPTION: tenant_id}), **options)
 
     def _begin(self, connection: Any) -> None:
         def ask(statement: str) -> Any:

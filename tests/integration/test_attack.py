@@ -22,11 +22,12 @@ from tenancy_fixtures._attack._probes import attacker
 from tenancy_fixtures._attack._report import Outcome
 from tenancy_fixtures._attack._run import _engine_for
 from tenancy_fixtures._attack._tenants import Ground, left_behind, probe_pack, throw_away
+from tenancy_fixtures._pg.bootstrap import init_host, with_parts
+from tenancy_fixtures._pg.roles import Roles
 from tenancy_fixtures._sessions import TenantSessions, tenant_context
 from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.exceptions import ConfigurationError, DatabaseUnavailable, PermissionDenied, TenantInUse
 from tenancy_fixtures.runtime import Runtime
-from tests.conftest import ROLES
 
 from . import broken
 from .ground import administer
@@ -34,8 +35,9 @@ from .marks import Look
 
 pytestmark = pytest.mark.anyio
 
-SHARED_ROLE = "the application's role has rights on the schemas of all tenants: a qualified name reaches the neighbour's"
 OWN_NAMES = ("select_own", "view_own", "materialized_view_own", "partition_own", "function_invoker_own", "function_definer_own")
+# What PostgreSQL shows to everybody, and what it asks no right for.
+OF_POSTGRESQL = ("advisory_lock", "catalogue")
 NO_IDS = ("tenant_id_quote", "tenant_id_identifier", "tenant_id_nul", "tenant_id_path", "tenant_id_case")
 LEFT = ("prepared", "temporary_table", "shadow_table", "shadow_view", "search_path", "tenant_setting")
 QUALIFIED = (
@@ -43,9 +45,23 @@ QUALIFIED = (
     *("view", "view_update", "materialized_view", "function_invoker", "function_definer", "partitioned", "partition", "partition_insert"),
     *("error_message", "error_row", "prepared_qualified"),
 )
+READS = (
+    "select",
+    "select_join",
+    "insert_select",
+    "merge_from",
+    "copy_to",
+    "copy_query_to",
+    "view",
+    "materialized_view",
+    "partitioned",
+    "error_message",
+)
 # By what is broken: the probes that have to cross then.
 CONTROLS: dict[str, Sequence[str]] = {
     broken.GRANTED: QUALIFIED,
+    broken.GROUP: READS,
+    broken.MEMBER: QUALIFIED,
     broken.VIEW: ("view_own",),
     broken.COPY: ("materialized_view_own",),
     broken.DEFINER: ("function_definer_own",),
@@ -87,9 +103,10 @@ def sessions(engine, settings: Settings) -> TenantSessions:
     return TenantSessions(engine, settings=settings)
 
 
-async def outcomes(ground: Ground, sessions: Sessions, names: Sequence[str] | None = None) -> dict[str, Outcome]:
-    chosen = [probe for probe in PROBES if names is None or probe.name in names]
-    return {item.probe: item for item in await Attack(ground, sessions).run(chosen)}
+async def outcomes(ground: Ground, sessions: TenantSessions, names: Sequence[str], instead: Sessions | None = None) -> dict[str, Outcome]:
+    """What becomes of these probes through the sessions, or through others on the same engine."""
+    chosen = [probe for probe in PROBES if probe.name in names]
+    return {item.probe: item for item in await Attack(ground, instead or sessions, sessions.engine).run(chosen)}
 
 
 def crossed(found: dict[str, Outcome]) -> set[str]:
@@ -106,26 +123,48 @@ def test_each_probe_has_a_name_of_its_own_and_class_a_a_control():
     assert {probe.name for probe in CLASS_A} == set(controlled)
 
 
-@pytest.mark.xfail(strict=True, reason=SHARED_ROLE)
 async def test_in_a_clean_installation_nothing_of_class_a_crosses(ground: Ground, sessions: TenantSessions):
-    assert crossed(await outcomes(ground, sessions, [probe.name for probe in CLASS_A])) == set()
-
-
-async def test_in_a_clean_installation_only_qualified_names_cross(ground: Ground, sessions: TenantSessions):
-    found = await outcomes(ground, sessions)
-    assert crossed(found) & {probe.name for probe in CLASS_A} <= {*QUALIFIED, "temporary_table"}
-    assert {outcome.error for outcome in found.values()} & OWN_FAULTS == set()
-    assert {outcome.result for outcome in found.values()} == {"crossed", "refused", "nothing"}
+    found = await outcomes(ground, sessions, [probe.name for probe in CLASS_A])
+    assert len(found) == len(CLASS_A)
+    assert crossed(found) == set()
+    assert {outcome.result for outcome in found.values()} == {"refused", "nothing"}
     # What was refused says by whom: the server, the session that does not begin, or the own constraint.
-    assert {outcome.error for outcome in found.values() if outcome.result == "refused"} <= {
-        *("42501", "22023", "22P02", "23514", "23503", "InvalidTenantId", "TenantNotFound", "NoTenant")
+    errors = {outcome.error for outcome in found.values() if outcome.result == "refused"}
+    assert errors == {"42501", "22P02", "23514", "23503", "InvalidTenantId", "TenantNotFound", "NoTenant"}
+    assert {name for name in QUALIFIED if found[name].error != "42501"} == set()
+
+
+async def test_in_a_clean_installation_these_paths_are_open_to_any_sql(ground: Ground, sessions: TenantSessions):
+    found = await outcomes(ground, sessions, [probe.name for probe in CLASS_B])
+    assert crossed(found) == {
+        *("set_role_neighbour", "set_local_role_neighbour", "set_config_role_neighbour", "setting_left", "cursor_left"),
+        *("activity", "tenants_app", "config_app", *OF_POSTGRESQL),
     }
+    assert {outcome.error for name, outcome in found.items() if name != "set_config_search_path"} & OWN_FAULTS == set()
+
+
+async def test_with_a_login_of_its_own_a_tenant_is_alone(settings: Settings, look: Look):
+    report = await attack(settings, own_login=True)
+    assert report.ok
+    assert report.crossed("schema", "b") == OF_POSTGRESQL
+    assert {item.result for item in report.outcomes if item.attack_class == "a"} == {"refused", "nothing"}
+    assert look("SELECT rolname FROM pg_roles WHERE rolcanlogin AND rolname ~ '^tenancy_t_'") == []
+
+
+async def test_where_tenants_have_no_roles_a_full_name_is_enough(plain_url: str, look: Look):
+    await init_host(plain_url, roles=Roles())
+    settings = Settings.from_env(database_url=plain_url)
+    report = await attack(settings)
+    assert set(report.crossed("schema", "a")) == {*QUALIFIED, "temporary_table"}
+    with pytest.raises(ConfigurationError, match="no role that could log in"):
+        await attack(settings, own_login=True)
+    assert look("SELECT tenant_id FROM tenancy.tenants") == []
 
 
 # --- what is broken is seen -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("statements", CONTROLS, ids=["granted", "view", "copy", "definer", "key", "unique", "cascade"])
+@pytest.mark.parametrize("statements", CONTROLS, ids=["granted", "group", "member", "view", "copy", "definer", "key", "unique", "cascade"])
 async def test_a_broken_installation_is_crossed(statements: str, ground: Ground, sessions: TenantSessions, admin_database_url: str):
     broken.apply(ground, admin_database_url, statements)
     found = await outcomes(ground, sessions, CONTROLS[statements])
@@ -135,15 +174,16 @@ async def test_a_broken_installation_is_crossed(statements: str, ground: Ground,
 
 async def test_sessions_that_are_always_the_victims(ground: Ground, sessions: TenantSessions, admin_database_url: str):
     broken.apply(ground, admin_database_url, broken.GRANTED)
-    found = await outcomes(ground, broken.AlwaysOf(sessions, ground.victim.tenant.tenant_id), ALWAYS_THE_VICTIMS)
+    found = await outcomes(ground, sessions, ALWAYS_THE_VICTIMS, broken.AlwaysOf(sessions, ground.victim.tenant.tenant_id))
     assert crossed(found) == set(ALWAYS_THE_VICTIMS)
     assert {found[name].sign for name in (*NO_IDS, "no_tenant", "select_own")} == {"read"}
     assert {found[name].sign for name in ("error_message_own", "error_row_own")} == {"told"}
 
 
-async def test_sessions_that_keep_whose_they_were(ground: Ground, engine, admin_database_url: str):
+async def test_sessions_that_keep_whose_they_were(ground: Ground, sessions: TenantSessions, admin_database_url: str):
     broken.apply(ground, admin_database_url, broken.GRANTED)
-    found = await outcomes(ground, broken.Sticky(engine, ground), LEFT)
+    sessions.release()
+    found = await outcomes(ground, sessions, LEFT, broken.Sticky(sessions.engine, ground))
     assert crossed(found) == set(LEFT)
     assert {found[name].sign for name in ("prepared", "temporary_table")} == {"read"}
     assert {found[name].sign for name in ("shadow_table", "shadow_view", "search_path", "tenant_setting")} == {"planted"}
@@ -157,14 +197,13 @@ async def test_a_driver_that_writes_values_as_they_are(ground: Ground, sessions:
 
 
 async def test_with_all_rights_every_path_of_class_b_is_open(ground: Ground, settings: Settings, admin_database_url: str):
-    """The login is a superuser's, and its role owns the victim's table."""
+    """The login is a superuser's, and the attacker's role owns the victim's table."""
     broken.apply(ground, admin_database_url, broken.GRANTED + ";" + broken.POWERFUL)
     engine = await _engine_for(admin_database_url, settings)
     try:
         found = await outcomes(ground, TenantSessions(engine, settings=settings), [probe.name for probe in CLASS_B])
     finally:
         await engine.dispose()
-        broken.apply(ground, admin_database_url, "DROP ROLE IF EXISTS {role}" if ROLES.separate else "")
     assert crossed(found) == {probe.name for probe in CLASS_B}
 
 
@@ -191,7 +230,7 @@ async def test_what_a_probe_changes_is_put_back(ground: Ground, sessions: Tenant
 async def test_a_probe_does_not_find_what_the_one_before_left(ground: Ground, sessions: TenantSessions):
     probes = {probe.name: probe for probe in PROBES}
     alone = replace(probes["cursor_left"], name="alone", steps=attacker("fetch"))
-    found = await Attack(ground, sessions).run([probes["cursor_left"], alone])
+    found = await Attack(ground, sessions, sessions.engine).run([probes["cursor_left"], alone])
     assert [outcome.result for outcome in found] == ["crossed", "refused"]
     assert found[1].error == "34000"
 
@@ -293,8 +332,6 @@ async def test_what_cannot_go_is_told_when_the_other_has_gone(settings: Settings
 
 
 async def test_a_login_that_cannot_act_for_a_tenant_shows_nothing(settings: Settings, admin_database_url: str, plain_login: str, look: Look):
-    from tenancy_fixtures._pg.bootstrap import with_parts
-
     url = with_parts(admin_database_url, database=look("SELECT current_database() AS name")[0]["name"], user=plain_login, password="only-for-tests")
     with pytest.raises(ConfigurationError, match="would show nothing"):
         await attack(settings, url=url)

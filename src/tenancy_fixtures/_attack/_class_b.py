@@ -70,6 +70,8 @@ _CATALOGUE: Final = (
     _probe("activity", "read what the victim asks at this moment in pg_stat_activity", (Step(BESIDE, ("say",)), *attacker("reset_role", "activity"))),
     _probe("tenants", "list the tenants in the registry", attacker("tenants"), NAMED),
     _probe("config", "read the configuration of the tenants", attacker("config")),
+    _probe("tenants_app", "take the application's role, and list the tenants in the registry", attacker("set_role", "tenants", role="app"), NAMED),
+    _probe("config_app", "take the application's role, and read the configuration of the tenants", attacker("set_role", "config", role="app")),
 )
 
 CLASS_B: Final[tuple[Probe, ...]] = (*_ROLES, *_SETTINGS, *_OBJECTS, *_CATALOGUE)

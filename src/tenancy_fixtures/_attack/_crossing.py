@@ -32,12 +32,10 @@ _SAID_TO_NOBODY = "neither"
 
 
 class Sessions(Protocol):
-    """What an application gets its sessions from: :class:`.TenantSessions`, or something that a test puts in its place."""
-
-    engine: Any
+    """What sessions come from: :class:`.TenantSessions`, or something in its place."""
 
     def async_session(self, tenant_id: str | None = None, **options: Any) -> AsyncSession:
-        """A session of one tenant."""
+        """A session of one tenant, or of nobody."""
         ...
 
 
@@ -69,12 +67,12 @@ class _Seen:
 
 
 class Attack:
-    """Tries probes on a ground, through the sessions of an application."""
+    """Tries probes on a ground, through the sessions of an application, which are on these engines."""
 
-    def __init__(self, ground: Ground, sessions: Sessions) -> None:
+    def __init__(self, ground: Ground, sessions: Sessions, *engines: AsyncEngine) -> None:
         self._ground = ground
         self._sessions = sessions
-        self._engine: AsyncEngine = sessions.engine
+        self._engines = engines
         self._untouched: tuple[str, str] | None = None
 
     async def run(self, declared: Iterable[Probe]) -> list[Outcome]:
@@ -129,7 +127,8 @@ class Attack:
                 for step in (item for item in probe.steps if item.last):
                     await self._step(step, _Seen(), self._values(probe, step, whose), AsyncExitStack())
                 # What this probe has left in a connection is none of the next one's business.
-                await self._engine.dispose()
+                for engine in self._engines:
+                    await engine.dispose()
         return seen
 
     async def _step(self, step: Step, seen: _Seen, values: dict[str, Any], beside: AsyncExitStack) -> None:

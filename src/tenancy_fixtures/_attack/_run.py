@@ -8,21 +8,24 @@ from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.ext.asyncio import create_async_engine
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
 from .._pg.connect import connect
 from .._pg.context import open_engine, text_of
 from .._sessions import TenantSessions, current_tenant
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, TenantNotFound
 from ..manager import FixtureManager
 from ..runtime import Runtime
 from ..settings import Settings
-from ._crossing import Attack
+from ..utils import TenantUtils
+from ._crossing import Attack, Sessions
 from ._matrix import PROBES
 from ._report import AttackReport
 from ._tenants import left_behind, probe_pack, remove, throw_away
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from ._report import Outcome
@@ -32,15 +35,8 @@ if TYPE_CHECKING:
 _MADE: Final = ("schema",)
 
 
-async def attack(settings: Settings | None = None, *, url: str | None = None, remove_left: bool = False) -> AttackReport:
-    """Make two tenants, try to cross from one to the other through the application's login, and drop both again.
-
-    ``url`` is the application's, with ``postgresql+asyncpg://`` for that driver; the settings' own without it. With ``remove_left``
-    the tenants of attacks that did not come to their end are dropped first: those of one that goes on at this moment as well.
-
-    :raises ConfigurationError: the login cannot act for tenants, so that nothing would be shown by an attack.
-    :raises DatabaseUnavailable: nobody answers there, or the connection was lost.
-    """
+async def attack(settings: Settings | None = None, *, url: str | None = None, own_login: bool = False, remove_left: bool = False) -> AttackReport:
+    """See :func:`.doctor.attack`."""
     if current_tenant() is not None:
         raise ConfigurationError("an attack cannot run in the context of a tenant", hint="Call it outside of tenant_context().")
     settings, began = settings or Settings.from_env(), time.perf_counter()
@@ -52,7 +48,8 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, re
         removed = await remove(manager, left) if remove_left else []
         outcomes: list[Outcome] = []
         for isolation in _MADE:
-            outcomes += await _attack(manager, runtime, url or runtime.database.url, isolation)
+            way = _as_tenant(manager, runtime, isolation) if own_login else _as_application(manager, runtime, isolation, url or runtime.database.url)
+            outcomes += await way
         still = tuple(item for item in left if item not in removed)
         return AttackReport(_MADE, tuple(outcomes), still, tuple(removed), round(time.perf_counter() - began, 6))
     finally:
@@ -60,15 +57,55 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, re
             await runtime.close()
 
 
-async def _attack(manager: FixtureManager, runtime: Runtime, url: str, isolation: str) -> list[Outcome]:
+async def _as_application(manager: FixtureManager, runtime: Runtime, isolation: str, url: str) -> list[Outcome]:
+    """With one login, which works for all tenants. It is tried before there are any: who is refused has nothing made."""
     engine = await _engine_for(url, runtime.settings)
     try:
         async with throw_away(manager, runtime, isolation) as ground:
-            sessions = TenantSessions(engine, settings=runtime.settings)
-            await _see_that_it_can(ground, sessions)
-            return await Attack(ground, sessions).run(PROBES)
+            return await _lead(ground, TenantSessions(engine, settings=runtime.settings), engine)
     finally:
         await engine.dispose()
+
+
+async def _as_tenant(manager: FixtureManager, runtime: Runtime, isolation: str) -> list[Outcome]:
+    """With a login of each tenant's own.
+
+    :raises ConfigurationError: tenants have no roles in this installation, so that none can have a login.
+    """
+    engines: dict[str, AsyncEngine] = {}
+    async with throw_away(manager, runtime, isolation) as ground:
+        try:
+            for side in (ground.attacker, ground.victim):
+                login = await manager.set_login(side.tenant.tenant_id)
+                engines[side.tenant.tenant_id] = await _engine_for(login.url, runtime.settings)
+            return await _lead(ground, OwnLogins(engines, ground.attacker.tenant.tenant_id), *engines.values())
+        finally:
+            for engine in engines.values():
+                await engine.dispose()
+
+
+async def _lead(ground: Ground, sessions: Sessions, *engines: AsyncEngine) -> list[Outcome]:
+    await _see_that_it_can(ground, sessions)
+    return await Attack(ground, sessions, *engines).run(PROBES)
+
+
+class OwnLogins:
+    """Sessions in which whoever connects is known by its login, and needs to say no more. Nobody's are the attacker's: it says nothing of itself."""
+
+    def __init__(self, engines: Mapping[str, AsyncEngine], nobody: str) -> None:
+        self._engines = engines
+        self._nobody = nobody
+
+    def async_session(self, tenant_id: str | None = None, **options: Any) -> AsyncSession:
+        """A session with the login of one tenant.
+
+        :raises InvalidTenantId: the id cannot be a tenant's.
+        :raises TenantNotFound: nobody has the name.
+        """
+        name = self._nobody if tenant_id is None else TenantUtils.check_id(tenant_id)
+        if name not in self._engines:
+            raise TenantNotFound(f"no tenant {name!r}", tenant=name)
+        return AsyncSession(self._engines[name], **options)
 
 
 async def _engine_for(url: str, settings: Settings) -> AsyncEngine:
@@ -88,7 +125,7 @@ async def _engine_for(url: str, settings: Settings) -> AsyncEngine:
     return create_async_engine(re.sub(r"^postgres(ql)?\+", "postgresql+", url), connect_args=arguments)
 
 
-async def _see_that_it_can(ground: Ground, sessions: TenantSessions) -> None:
+async def _see_that_it_can(ground: Ground, sessions: Sessions) -> None:
     """Let each tenant read its own rows: where not even that works, a refusal would show nothing.
 
     :raises ConfigurationError: it does not work.

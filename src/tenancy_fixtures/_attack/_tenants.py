@@ -54,8 +54,8 @@ class Side:
 
     @property
     def role(self) -> str:
-        """The role that is this tenant's alone, where the installation gives each tenant one."""
-        return f"tenancy_t_{self.tenant.uid.hex}"
+        """The role that is this tenant's alone; what it would be called where the installation gives tenants none."""
+        return self.tenant.role or f"tenancy_t_{self.tenant.uid.hex}"
 
     @property
     def large_object(self) -> int:

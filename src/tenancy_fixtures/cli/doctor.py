@@ -1,5 +1,6 @@
 """``tenancy doctor``: is the installation as it should be, and can a tenant reach its neighbour?"""
 
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
@@ -29,6 +30,9 @@ def doctor(
         Optional[str],
         typer.Option(metavar="URL", help="With --attack: what the application connects with. Without it: TENANCY_DATABASE_URL."),
     ] = None,
+    own_login: Annotated[
+        bool, typer.Option("--own-login", help="With --attack: with a login of each tenant's own, in place of the application's.")
+    ] = False,
     remove_left: Annotated[
         bool, typer.Option("--remove-left", help="With --attack: first drop the tenants of an attack that did not come to its end.")
     ] = False,
@@ -41,15 +45,18 @@ def doctor(
 
     With --attack it is tried instead. Class A is ordinary statements: exit code 1 where one crosses. Class B is any SQL at all: what crosses is listed as open.
     """
-    given = [name for name, value in (("--url", url), ("--remove-left", remove_left), ("--dry-run", dry_run)) if value]
+    options = {"--url": url, "--own-login": own_login, "--remove-left": remove_left, "--dry-run": dry_run}
+    given = [name for name, value in options.items() if value]
     if given and not attack:
         raise typer.BadParameter("goes with --attack", param_hint=given[0])
+    if url and own_login:
+        raise typer.BadParameter("is the application's login: it does not go with --own-login", param_hint="--url")
     if dry_run:
         list_probes(as_json=as_json)
         return
     settings = settings_for(context, None)
     if attack:
-        _attack(settings, url, remove_left=remove_left, as_json=as_json)
+        _attack(lambda: _cross(settings, url, own_login=own_login, remove_left=remove_left), as_json=as_json)
         return
     report = run(lambda: _examine(settings))
     if as_json:
@@ -60,10 +67,10 @@ def doctor(
         raise typer.Exit(ExitCode.FAILED)
 
 
-def _attack(settings: "Settings", url: Optional[str], *, remove_left: bool, as_json: bool) -> None:
+def _attack(work: Callable[[], Awaitable["AttackReport"]], *, as_json: bool) -> None:
     if not as_json:
         _output.note(_MAKES)
-    report = run(lambda: _cross(settings, url, remove_left=remove_left))
+    report = run(work)
     if as_json:
         _output.emit(report.to_dict())
     else:
@@ -75,10 +82,10 @@ def _attack(settings: "Settings", url: Optional[str], *, remove_left: bool, as_j
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _cross(settings: "Settings", url: Optional[str], *, remove_left: bool) -> "AttackReport":
+async def _cross(settings: "Settings", url: Optional[str], *, own_login: bool, remove_left: bool) -> "AttackReport":
     from ..doctor import attack
 
-    return await attack(settings, url=url, remove_left=remove_left)
+    return await attack(settings, url=url, own_login=own_login, remove_left=remove_left)
 
 
 async def _examine(settings: "Settings") -> "DoctorReport":
