@@ -235,6 +235,12 @@ async def test_a_probe_does_not_find_what_the_one_before_left(ground: Ground, se
     assert found[1].error == "34000"
 
 
+async def test_a_probe_is_tried_in_the_isolations_that_it_is_for(ground: Ground, sessions: TenantSessions):
+    assert set(await outcomes(ground, sessions, ["lock", "truncate"])) == {"lock", "truncate"}
+    found = await outcomes(replace(ground, isolation="row"), sessions, ["lock", "truncate"])
+    assert {name: outcome.isolation for name, outcome in found.items()} == {"truncate": "row"}
+
+
 async def test_a_large_object_is_gone_again(ground: Ground, sessions: TenantSessions, look: Look):
     await outcomes(ground, sessions, ["large_object"])
     assert look("SELECT count(*) AS count FROM pg_largeobject_metadata") == [{"count": 0}]
