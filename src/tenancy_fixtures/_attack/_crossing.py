@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncEngine, AsyncSession
 
-    from .._pg.sql import Statement
     from ._probes import Probe, Step
     from ._tenants import Ground
 
@@ -73,11 +72,14 @@ class Attack:
         self._ground = ground
         self._sessions = sessions
         self._engines = engines
+        self._texts: dict[tuple[str, str], str] = {}
         self._untouched: tuple[str, str] | None = None
 
     async def run(self, declared: Iterable[Probe]) -> list[Outcome]:
         """Try those of the probes that are for the ground's isolation, in their order."""
-        return [await self.try_one(probe) for probe in declared if self._ground.isolation in probe.isolations]
+        chosen = [probe for probe in declared if self._ground.isolation in probe.isolations]
+        await self._write([step for probe in chosen for step in probe.steps])
+        return [await self.try_one(probe) for probe in chosen]
 
     async def try_one(self, probe: Probe) -> Outcome:
         """Try one probe, and put back what it has changed.
@@ -137,8 +139,7 @@ class Attack:
                 session = self._sessions.async_session(self._named(step))
                 await (beside if step.actor == probes.BESIDE else ends).enter_async_context(session)
                 for block in step.blocks:
-                    statement = self._composed(block, step)
-                    await _WAYS[step.way](session, statement, values, seen, step)
+                    await _WAYS[step.way](session, self._texts[block, self._role(step)], values, seen, step)
                 if step.kept and step.actor != probes.BESIDE:
                     await session.commit()
         except (DBAPIError, TenancyError) as error:
@@ -153,10 +154,16 @@ class Attack:
             return step.tenant_id.format(attacker=attacker, victim=victim, VICTIM=victim.upper())
         return {probes.ATTACKER: attacker, probes.NOBODY: None}.get(step.actor, victim)
 
-    def _composed(self, block: str, step: Step) -> Statement:
+    async def _write(self, steps: Iterable[Step]) -> None:
+        """Put the names into all statements, as only a connection of our own driver quotes them: other drivers get them as text."""
         attacker, victim = self._ground.attacker, self._ground.victim
-        schemas = {"own": identifier(attacker.tenant.namespace), "victim": identifier(victim.tenant.namespace)}
-        return compose(f"attack.{block}", **schemas, role=identifier(self._role(step)), secret=literal(victim.marker))
+        parts = {"own": identifier(attacker.tenant.namespace), "victim": identifier(victim.tenant.namespace), "secret": literal(victim.marker)}
+        async with self._ground.runtime.database.transaction(role="loader") as transaction:
+            for step in steps:
+                role = self._role(step)
+                for block in step.blocks:
+                    statement = compose(f"attack.{block}", **parts, role=identifier(role))
+                    self._texts[block, role] = statement.as_string(transaction.connection)
 
     def _role(self, step: Step) -> str:
         """A role's name; where one login does everything there is none to take."""
@@ -182,10 +189,9 @@ class Attack:
         }
 
 
-async def _execute(session: AsyncSession, statement: Statement, values: dict[str, Any], seen: _Seen, step: Step) -> None:
-    sent = statement.as_string(None)
-    named = {name: values[name] for name in _PARAMETER.findall(sent)}
-    result: Any = await session.execute(text(_PARAMETER.sub(r":\1", sent)), named)
+async def _execute(session: AsyncSession, statement: str, values: dict[str, Any], seen: _Seen, step: Step) -> None:
+    named = {name: values[name] for name in _PARAMETER.findall(statement)}
+    result: Any = await session.execute(text(_PARAMETER.sub(r":\1", statement)), named)
     if result.returns_rows:
         rows = [" ".join(str(value) for value in row) for row in result.all()]
         seen.of(step).extend(rows)
@@ -194,11 +200,11 @@ async def _execute(session: AsyncSession, statement: Statement, values: dict[str
         seen.answers.append(result.rowcount)
 
 
-async def _copy_out(session: AsyncSession, statement: Statement, _: dict[str, Any], seen: _Seen, step: Step) -> None:
+async def _copy_out(session: AsyncSession, statement: str, _: dict[str, Any], seen: _Seen, step: Step) -> None:
     seen.of(step).append(await copy_out(await _raw(session), statement))
 
 
-async def _copy_in(session: AsyncSession, statement: Statement, _: dict[str, Any], __: _Seen, ___: Step) -> None:
+async def _copy_in(session: AsyncSession, statement: str, _: dict[str, Any], __: _Seen, ___: Step) -> None:
     await copy_in(await _raw(session), statement, (SHARED_KEY, "attacker"))
 
 

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from psycopg import AsyncConnection
 
 from .errors import translated
-
-if TYPE_CHECKING:
-    from .sql import Statement
 
 
 def can_copy(connection: Any) -> bool:
@@ -17,21 +14,21 @@ def can_copy(connection: Any) -> bool:
     return isinstance(connection, AsyncConnection)
 
 
-async def copy_out(connection: AsyncConnection[Any], statement: Statement) -> str:
+async def copy_out(connection: AsyncConnection[Any], statement: str) -> str:
     """All that a ``COPY … TO STDOUT`` gives.
 
     :raises DatabaseError: the server refused it.
     """
     with translated():
-        async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             return b"".join([bytes(data) async for data in copy]).decode()
 
 
-async def copy_in(connection: AsyncConnection[Any], statement: Statement, row: tuple[Any, ...]) -> None:
+async def copy_in(connection: AsyncConnection[Any], statement: str, row: tuple[Any, ...]) -> None:
     """Send one row to a ``COPY … FROM STDIN``.
 
     :raises DatabaseError: the server refused it.
     """
     with translated():
-        async with connection.cursor() as cursor, cursor.copy(statement) as copy:
+        async with connection.cursor() as cursor, cursor.copy(statement.encode()) as copy:
             await copy.write_row(row)
