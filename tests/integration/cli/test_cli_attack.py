@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import os
+import signal
 
 import psycopg
 import pytest
 
+from tenancy_fixtures._attack._crossing import Attack
 from tenancy_fixtures._attack._matrix import PROBES
 from tenancy_fixtures._attack._report import AttackReport, Outcome
 from tests.integration.broken import EVERYWHERE
@@ -90,6 +94,20 @@ def test_what_was_left_is_dropped_where_that_is_asked_for(tenancy, app_database_
     done = tenancy("doctor", "--attack", "--remove-left", "--url", app_database_url)
     assert "Dropped doctor-attack-0-victim" in done.err
     assert look("SELECT count(*) FROM tenancy.tenants") == [(0,)]
+
+
+def test_an_interrupted_attack_leaves_nothing(tenancy, app_database_url, look, monkeypatch):
+    there = []
+
+    async def interrupted(self, probe):
+        there.extend(look("SELECT tenant_id FROM tenancy.tenants"))
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    monkeypatch.setattr(Attack, "try_one", interrupted)
+    assert tenancy("doctor", "--attack", "--url", app_database_url).code == 130
+    assert len(there) == 2
+    assert look("SELECT tenant_id FROM tenancy.tenants") == []
 
 
 def test_a_dry_run_lists_the_probes_and_makes_nothing(tenancy, state):

@@ -3,7 +3,10 @@
 -- without a schema are what the application writes, and found along the transaction's search path.
 
 -- name: empty
-TRUNCATE {schema}.notes, {schema}.items, {schema}.events
+-- Not by TRUNCATE: where tenants share a table, it would empty it for all of them.
+DELETE FROM {schema}.notes;
+DELETE FROM {schema}.items;
+DELETE FROM {schema}.events
 
 -- name: definer
 -- A pack's script may make none: an administrator does.
