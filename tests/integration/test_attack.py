@@ -24,6 +24,7 @@ from tenancy_fixtures._attack._run import _engine_for
 from tenancy_fixtures._attack._tenants import Ground, left_behind, probe_pack, throw_away
 from tenancy_fixtures._pg.bootstrap import init_host, with_parts
 from tenancy_fixtures._pg.roles import Roles
+from tenancy_fixtures._rowify import row_script
 from tenancy_fixtures._sessions import TenantSessions, tenant_context
 from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.exceptions import ConfigurationError, DatabaseUnavailable, PermissionDenied, TenantInUse
@@ -159,6 +160,12 @@ async def test_where_tenants_have_no_roles_a_full_name_is_enough(plain_url: str,
     with pytest.raises(ConfigurationError, match="no role that could log in"):
         await attack(settings, own_login=True)
     assert look("SELECT tenant_id FROM tenancy.tenants") == []
+
+
+async def test_the_pack_for_tenants_that_share_tables_is_what_rowify_writes(ground: Ground):
+    pack = probe_pack("row")
+    assert await row_script(pack, ground.runtime) == pack.row_sql
+    assert len(probe_pack("database").schema_sql) > len(pack.schema_sql)
 
 
 # --- what is broken is seen -------------------------------------------------------------------------------------------

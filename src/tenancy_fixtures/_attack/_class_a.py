@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from ._probes import ATTACKER, COPY_IN, COPY_OUT, NOBODY, REVEALED, VICTIM, Probe, Step, attacker
+from ._probes import ATTACKER, COPY_IN, COPY_OUT, EVERY_ISOLATION, NOBODY, REVEALED, UNSHARED, VICTIM, Probe, Step, attacker
 
 
-def _probe(name: str, about: str, steps: tuple[Step, ...], sign: str | None = None, value: str = "") -> Probe:
-    return Probe(name, "a", about, steps, sign, value)
+def _probe(
+    name: str, about: str, steps: tuple[Step, ...], sign: str | None = None, value: str = "", isolations: tuple[str, ...] = EVERY_ISOLATION
+) -> Probe:
+    return Probe(name, "a", about, steps, sign, value, isolations)
 
 
 def _called(tenant_id: str) -> tuple[Step, ...]:
@@ -18,7 +20,7 @@ def _called(tenant_id: str) -> tuple[Step, ...]:
 _OWN: Final = (
     _probe("select_own", "read the tenant's own table", attacker("read_own")),
     _probe("view_own", "read the tenant's own view", attacker("read_own_view")),
-    _probe("materialized_view_own", "read the tenant's own materialised view", attacker("read_own_copy")),
+    _probe("materialized_view_own", "read the tenant's own materialised view", attacker("read_own_copy"), isolations=UNSHARED),
     _probe("partition_own", "read the tenant's own partitioned table", attacker("read_own_events")),
     _probe("function_invoker_own", "call the tenant's own function", attacker("call_own_invoker")),
     _probe("function_definer_own", "call the tenant's own function that runs as its owner", attacker("call_own_definer")),
@@ -43,7 +45,7 @@ _QUALIFIED: Final = (
     _probe("copy_from", "COPY rows into the victim's table", attacker("copy_in", way=COPY_IN)),
     _probe("view", "read the victim's view", attacker("read_view")),
     _probe("view_update", "update through the victim's view", attacker("write_view")),
-    _probe("materialized_view", "read the victim's materialised view", attacker("read_copy")),
+    _probe("materialized_view", "read the victim's materialised view", attacker("read_copy"), isolations=UNSHARED),
     _probe("function_invoker", "call the victim's function", attacker("call_invoker")),
     _probe("function_definer", "call the victim's function that runs as its owner", attacker("call_definer")),
     _probe("partitioned", "read the victim's partitioned table", attacker("read_events")),

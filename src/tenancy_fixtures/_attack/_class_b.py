@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from ._probes import BESIDE, DONE, NAMED, OWN_SCHEMA, VICTIM, Probe, Step, attacker
+from ._probes import BESIDE, DONE, EVERY_ISOLATION, NAMED, OWN_SCHEMA, VICTIM, Probe, Step, attacker
 
 
-def _probe(name: str, about: str, steps: tuple[Step, ...], sign: str | None = None, isolations: tuple[str, ...] | None = None) -> Probe:
-    return Probe(name, "b", about, steps, sign) if isolations is None else Probe(name, "b", about, steps, sign, isolations=isolations)
+def _probe(name: str, about: str, steps: tuple[Step, ...], sign: str | None = None, isolations: tuple[str, ...] = EVERY_ISOLATION) -> Probe:
+    return Probe(name, "b", about, steps, sign, isolations=isolations)
 
 
 _ROLES: Final = (

@@ -48,6 +48,7 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, ow
         removed = await remove(manager, left) if remove_left else []
         outcomes: list[Outcome] = []
         for isolation in _MADE:
+            manager = FixtureManager(settings, pack=probe_pack(isolation))
             way = _as_tenant(manager, runtime, isolation) if own_login else _as_application(manager, runtime, isolation, url or runtime.database.url)
             outcomes += await way
         still = tuple(item for item in left if item not in removed)

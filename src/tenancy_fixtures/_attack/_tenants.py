@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
@@ -33,14 +33,19 @@ SHARED_KEY: Final = 1
 OWN_KEYS: Final = {"attacker": 1001, "victim": 2002}
 NOBODYS_KEY: Final = 9009
 
+_PACK: Final = Path(__file__).parent / "pack"
+
 # Large objects of the whole database are known by number: high up, where none that is given by itself will be for long.
 _LARGE_OBJECTS: Final = 3_000_000_000
 
 
 @cache
-def probe_pack() -> Pack:
-    """The pack that both are made from."""
-    return Pack.from_folder(Path(__file__).parent / "pack")
+def probe_pack(isolation: str = "schema") -> Pack:
+    """The pack that both are made from: tenants that share tables cannot have all that others have."""
+    pack = Pack.from_folder(_PACK)
+    if isolation == "row":
+        return pack
+    return replace(pack, schema_sql=pack.schema_sql + (_PACK / "unshared.sql").read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,8 @@ class ProbeRows(BaseFixture):
         await transaction.run(compose("attack.fill_notes", schema=schema), secret=side.marker)
         await transaction.run(compose("attack.fill_events", schema=schema), secret=side.marker)
         await transaction.run("attack.restart", sequence=f"{context.existing.namespace}.numbers")
-        await transaction.run(compose("attack.refresh", schema=schema))
+        if context.existing.isolation != "row":
+            await transaction.run(compose("attack.refresh", schema=schema))
         await transaction.run(compose("attack.analyze", schema=schema))
         return await self.plan(context)
 
