@@ -61,7 +61,7 @@ class DatabaseFixture(BaseFixture):
         if self._dry_run:
             yield
             return
-        async with holding(self._runtime.database.url, self._tenant_id, wait=settings.lock_timeout):
+        async with holding(self._runtime.database.url, self._runtime.database.roles, self._tenant_id, wait=settings.lock_timeout):
             await recover(self._runtime, self._tenant_id)
             await self._intend()
             try:
@@ -115,8 +115,11 @@ class DatabaseFixture(BaseFixture):
     async def _wait_for_others(self, tenant: Tenant) -> None:
         """Let an operation that is under way on the tenant come to its end. One whose database is gone has none."""
         with suppress(DatabaseError):
-            async with self._runtime.other(tenant.namespace) as place, place.database.transaction(tenant=tenant.tenant_id) as transaction:
-                await transaction.run("database.lock_tenant", tenant=tenant.tenant_id)
+            async with (
+                self._runtime.other(tenant.namespace) as place,
+                place.database.transaction(tenant=tenant.tenant_id, role="migrator") as transaction,
+            ):
+                await transaction.run("database.lock", name=tenant.tenant_id)
 
     async def _intend(self) -> None:
         async with self._runtime.database.transaction(tenant=self._tenant_id, role="migrator") as transaction:
@@ -189,6 +192,7 @@ async def recover(runtime: Runtime, tenant_id: str) -> None:
             await transaction.run("registry.drop_role", uid=intent["uid"])
         if intent["kind"] == "drop" and not there and tenant is not None:
             await transaction.run("registry.remove", uid=tenant.uid)
+            await transaction.run("database.unlock", name=tenant_id)
             await drop_role(transaction, tenant)
             detail = {"namespace": namespace}
             await runtime.audit.append(transaction, AuditAction.TENANT_DROPPED, tenant_id=tenant_id, uid=tenant.uid, run_id=None, detail=detail)

@@ -247,7 +247,7 @@ class _Execution:
 
     async def _enter(self, transaction: Transaction, run_id: UUID) -> FixtureContext:
         operation = self._operation
-        await transaction.run("database.lock_tenant", tenant=operation.tenant_id)
+        await transaction.run("database.lock", name=operation.tenant_id)
         tenant = await find_tenant(transaction, operation.tenant_id)
         if tenant is not None and tenant.pack != self._pack.name and not operation.backwards:
             hint = "Use the tenant's own pack: --pack, TENANCY_PACK, or FixtureManager(pack=…)."

@@ -57,6 +57,12 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
     "publication_holds_tenants": ("warning", "Whoever subscribes gets every tenant's rows."),
     "event_trigger": ("warning", "Its function runs within whatever the library does to structure."),
     "namespace_missing": ("error", "The registry knows a tenant whose schema is gone."),
+    "database_missing": ("error", "The registry knows a tenant whose database is gone."),
+    "intent_left": ("warning", "A crash has left a database half made or half dropped: whoever comes next puts it in order."),
+    "template_open": (
+        "warning",
+        "Tenants' databases are copies of it: what somebody puts there all of them get, and while he is in it none is made.",
+    ),
     "namespace_unknown": ("warning", "It looks like a tenant's schema, and the registry has no tenant for it."),
     "policy_not_in_force": ("error", "The table has the tenants' policy, and it is not asked."),
     "policy_open": ("error", "It lets every row through, whatever the other policies of the table say."),

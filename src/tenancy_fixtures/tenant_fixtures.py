@@ -107,6 +107,7 @@ class TenantFixture(BaseFixture):
             return []
         await context.transaction.run("registry.remove_ledger", uid=context.tenant.uid)
         await context.transaction.run("registry.remove", uid=context.tenant.uid)
+        await context.transaction.run("database.unlock", name=self.tenant_id)
         dropped = await drop_role(context.transaction, context.tenant)
         context.note(AuditAction.TENANT_DROPPED, namespace=context.tenant.namespace)
         return [Step(self.name, "drop", self.tenant_id, {} if dropped else {"kept": context.tenant.role})]

@@ -72,7 +72,7 @@ class State:
             drop_roles(connection, [row[0] for row in connection.execute("SELECT role::text FROM tenancy.tenants WHERE role IS NOT NULL")])
             # Without triggers the audit log can be emptied too.
             connection.execute("SET session_replication_role = replica")
-            for name in (*TRACE, "ledger", "loaded_keys", "row_digests", "checksums", "config", "revisions", "tenants", "shared_schemas"):
+            for name in (*TRACE, "ledger", "loaded_keys", "row_digests", "checksums", "config", "revisions", "tenants", "shared_schemas", "locks"):
                 connection.execute(sql.SQL("DELETE FROM tenancy.{}").format(sql.Identifier(name)))
 
     def snapshot(self) -> dict[str, Any]:

@@ -31,7 +31,7 @@ def host(admin_url):
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield name
-    drop_database(admin_url, name)
+    drop_database(admin_url, name, f"{name}_template")
     with psycopg.connect(admin_url, autocommit=True) as connection:
         for login in (f"{name}_service", f"{name}_plain"):
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login)))

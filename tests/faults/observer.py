@@ -26,11 +26,11 @@ PATIENCE = 60
 # Seconds after which a statement that was waited for has come and gone between two looks: the kill then falls late.
 MISSED = 10
 
-# The worker is stopped while this is asked, so it cannot go on. A work's transaction holds the tenant's advisory lock; a
+# The worker is stopped while this is asked, so it cannot go on. A work's transaction holds the tenant's lock; a
 # relation that is locked exclusively and that nobody else can see is one that this transaction has made.
 ACTIVITY = """
 SELECT a.pid, a.backend_xid::text::bigint AS xid,
-    EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'advisory' AND l.granted) AS working,
+    EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.relation = 'tenancy.locks'::regclass AND l.granted) AS working,
     EXISTS (SELECT FROM pg_locks l WHERE l.pid = a.pid AND l.locktype = 'relation' AND l.mode = 'AccessExclusiveLock' AND l.granted
             AND NOT EXISTS (SELECT FROM pg_class c WHERE c.oid = l.relation)) AS building
 FROM pg_stat_activity a

@@ -15,7 +15,6 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
-from psycopg import sql
 from sqlalchemy import create_engine, text
 
 from tenancy_fixtures import FixtureManager, Settings
@@ -46,8 +45,6 @@ async def opened(admin_url: str, admin_database_url: str, database: str, setting
         async with FixtureManager(settings) as manager:
             yield manager
     finally:
-        with psycopg.connect(admin_url, autocommit=True) as connection:
-            connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(template)))
         drop_database(admin_url, template, *databases_of(State(admin_database_url)))
 
 

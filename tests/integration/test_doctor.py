@@ -99,6 +99,18 @@ SEEDS: dict[str, tuple[str, str]] = {
     ),
     "namespace_missing": ("ALTER SCHEMA t_globex RENAME TO gone", "ALTER SCHEMA gone RENAME TO t_globex"),
     "namespace_unknown": ("CREATE SCHEMA t_nobody AUTHORIZATION {p}_migrator", "DROP SCHEMA t_nobody"),
+    "database_missing": (
+        "UPDATE tenancy.tenants SET isolation = 'database' WHERE tenant_id = 'acme'",
+        "UPDATE tenancy.tenants SET isolation = 'schema'",
+    ),
+    "intent_left": (
+        "INSERT INTO tenancy.intents VALUES ('gone', gen_random_uuid(), 't_gone', 'create', now() - interval '1 hour')",
+        "DELETE FROM tenancy.intents",
+    ),
+    "template_open": (
+        "UPDATE tenancy.installation SET template = current_database()",
+        "UPDATE tenancy.installation SET template = NULL",
+    ),
     "policy_not_in_force": (
         "CREATE POLICY tenant ON t_acme.artists USING (artist_id = (SELECT tenancy.tenant_uid()))",
         "DROP POLICY tenant ON t_acme.artists",
@@ -118,6 +130,7 @@ UNSEEDED = {"server_too_old", "connection_not_encrypted", "pooler_unsaid"}
 IN_WORDS = {
     *("login_is_superuser", "type_crosses", "risky_extension", "publication_holds_tenants", "event_trigger"),
     *("namespace_missing", "namespace_unknown", "tenant_without_role", "tenants_share_a_role"),
+    *("database_missing", "intent_left", "template_open"),
 }
 
 

@@ -27,14 +27,16 @@ _LONGEST = 63 - len(_SUFFIX)  # bytes of a name that the suffix leaves
 
 
 @asynccontextmanager
-async def holding(url: str, tenant_id: str, *, wait: float) -> AsyncIterator[None]:
+async def holding(url: str, roles: Roles, tenant_id: str, *, wait: float) -> AsyncIterator[None]:
     """Be the only one who makes or drops that tenant's database: a lock on a connection of its own, gone with whoever has it.
 
     :raises LockTimeout: somebody else has been at it for ``wait`` seconds.
     """
-    async with await connect(url) as connection, connection.transaction():
+    async with await connect(url) as connection, connection.transaction(force_rollback=True):
         with translated():
-            await connection.execute(query("databases.hold"), {"tenant": tenant_id, "wait": f"{round(wait * 1000)}ms"})
+            await connection.execute(query("databases.wait"), {"role": roles.migrator, "wait": f"{round(wait * 1000)}ms"})
+            # No tenant's id has a slash in it.
+            await connection.execute(query("database.lock"), {"name": f"database/{tenant_id}"})
         yield
 
 

@@ -9,5 +9,11 @@ CREATE TABLE tenancy.intents (
 );
 COMMENT ON TABLE tenancy.intents IS 'Databases that are being made or dropped. Whoever does so holds the lock of its tenant; a row whose lock nobody holds was left by a crash.';
 
+-- An advisory lock asks for no right: whoever can connect could take it, and let operations on any tenant wait.
+CREATE TABLE tenancy.locks (
+    name text PRIMARY KEY
+);
+COMMENT ON TABLE tenancy.locks IS 'Rows to be locked: operations on one tenant go one after the other.';
+
 ALTER TABLE tenancy.installation ADD COLUMN template name;
 COMMENT ON COLUMN tenancy.installation.template IS 'The database that tenants'' own are copies of; null where they cannot have any.';

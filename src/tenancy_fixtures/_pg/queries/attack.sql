@@ -270,7 +270,7 @@ SELECT c.value::text FROM tenancy.config AS c
 
 -- name: hold_operations
 -- The lock that operations on a tenant wait for.
-SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tenancy/tenant/' || CAST(%(victim_id)s AS text), 0))
+INSERT INTO tenancy.locks AS l (name) VALUES (%(victim_id)s) ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false
 
 -- name: create_function
 CREATE FUNCTION {victim}.attacker() RETURNS integer LANGUAGE sql AS 'SELECT 1'

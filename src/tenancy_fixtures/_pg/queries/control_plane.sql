@@ -38,7 +38,7 @@ GRANT SELECT ON tenancy.installation TO PUBLIC
 
 -- name: grant_migrator
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.tenants, tenancy.revisions, tenancy.ledger, tenancy.loaded_keys, tenancy.checksums, tenancy.row_digests,
-    tenancy.config, tenancy.shared_schemas, tenancy.intents TO {migrator};
+    tenancy.config, tenancy.shared_schemas, tenancy.intents, tenancy.locks TO {migrator};
 GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {migrator};
 GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {migrator};
 GRANT SELECT ON tenancy.migrations TO {migrator};
@@ -47,7 +47,7 @@ GRANT EXECUTE ON FUNCTION tenancy.give_namespace(name, name) TO {migrator}
 -- name: grant_loader
 GRANT SELECT ON tenancy.tenants, tenancy.revisions, tenancy.config, tenancy.shared_schemas TO {loader};
 GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {loader};
-GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.ledger, tenancy.loaded_keys, tenancy.checksums, tenancy.row_digests TO {loader};
+GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.ledger, tenancy.loaded_keys, tenancy.checksums, tenancy.row_digests, tenancy.locks TO {loader};
 GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {loader}
 
 -- name: grant_app

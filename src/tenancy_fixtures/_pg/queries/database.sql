@@ -29,9 +29,14 @@ SELECT pg_catalog.set_config('role', %(role)s, true)
 -- name: set_search_path
 SELECT pg_catalog.set_config('search_path', %(path)s, true)
 
--- name: lock_tenant
--- Operations on one tenant go one after the other; the lock ends with the transaction.
-SELECT pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tenancy/tenant/' || %(tenant)s, 0))
+-- name: lock
+-- Operations on one tenant go one after the other; the lock ends with the transaction. The row is locked, made where it is not there,
+-- and never changed.
+INSERT INTO tenancy.locks AS l (name) VALUES (%(name)s) ON CONFLICT (name) DO UPDATE SET name = excluded.name WHERE false
+
+-- name: unlock
+-- The tenant is going: nothing of it is left.
+DELETE FROM tenancy.locks WHERE name = %(name)s
 
 -- name: reset_session
 -- DISCARD ALL without the prepared statements: the driver keeps account of those.

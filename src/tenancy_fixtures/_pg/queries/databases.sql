@@ -15,11 +15,10 @@ SELECT name FROM (
 -- name: set_template
 UPDATE tenancy.installation SET template = %(template)s
 
--- name: hold
--- For as long as the transaction is open: whoever gets this knows that nobody is at work on the tenant's database. The server is not
--- to end the transaction for its idleness.
-SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true), pg_catalog.set_config('lock_timeout', %(wait)s, true),
-    pg_catalog.pg_advisory_xact_lock(pg_catalog.hashtextextended('tenancy/database/' || %(tenant)s, 0))
+-- name: wait
+-- The server is not to end a transaction that only holds a lock for its idleness.
+SELECT pg_catalog.set_config('role', coalesce(%(role)s, 'none'), true), pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true),
+    pg_catalog.set_config('lock_timeout', %(wait)s, true)
 
 -- name: stay
 SELECT pg_catalog.set_config('idle_in_transaction_session_timeout', '0', true)

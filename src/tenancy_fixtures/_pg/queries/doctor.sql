@@ -41,6 +41,7 @@ SELECT format('role %%I: %%s', r.rolname, string_agg(p.word, ', ')) AS object, f
 FROM pg_roles r CROSS JOIN LATERAL (VALUES ('SUPERUSER', r.rolsuper), ('CREATEDB', r.rolcreatedb), ('CREATEROLE', r.rolcreaterole),
     ('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls)) AS p (word, has)
 WHERE r.rolname = ANY (%(known)s::text[]) AND p.has AND NOT (p.word = 'CREATEROLE' AND r.rolname IS NOT DISTINCT FROM %(registrar)s::text)
+  AND NOT (p.word = 'CREATEDB' AND r.rolname = %(migrator)s::text AND EXISTS (SELECT FROM tenancy.installation WHERE template IS NOT NULL))
 GROUP BY r.rolname ORDER BY 1
 
 -- name: registrar_open
@@ -272,6 +273,24 @@ FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1
 SELECT format('tenant %%s: schema %%I', t.tenant_id, t.namespace) AS object, format('Restore the schema from a backup, or run `tenancy tenant drop %%s`.', t.tenant_id) AS fix
 FROM tenancy.tenants t WHERE t.isolation = 'schema' AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = t.namespace)
 ORDER BY 1
+
+-- name: database_missing
+SELECT format('tenant %%s: database %%I', t.tenant_id, t.namespace) AS object, format('Restore the database from a backup, or run `tenancy tenant drop %%s`.', t.tenant_id) AS fix
+FROM tenancy.tenants t WHERE t.isolation = 'database' AND NOT EXISTS (SELECT FROM pg_database d WHERE d.datname = t.namespace)
+ORDER BY 1
+
+-- name: intent_left
+-- One that is under way has its row locked, by whoever will end it; after this long it is not.
+SELECT format('tenant %%s: database %%I was to be %%s', i.tenant_id, i.namespace, CASE i.kind WHEN 'create' THEN 'made' ELSE 'dropped' END) AS object,
+    CASE i.kind WHEN 'create' THEN format('Run `tenancy tenant create %%s --isolation database` again, or drop what there is of it.', i.tenant_id)
+        ELSE format('Run `tenancy tenant drop %%s` again.', i.tenant_id) END AS fix
+FROM tenancy.intents i WHERE i.at < clock_timestamp() - interval '10 minutes'
+ORDER BY 1
+
+-- name: template_open
+-- It holds nobody's rows, and is copied for each tenant: what somebody puts there all of them get.
+SELECT format('database %%I', d.datname) AS object, format('ALTER DATABASE %%I ALLOW_CONNECTIONS false;', d.datname) AS fix
+FROM pg_database d JOIN tenancy.installation i ON i.template = d.datname WHERE d.datallowconn
 
 -- name: namespace_unknown
 SELECT format('schema %%I', n.nspname) AS object, format('Look at what it holds, then: DROP SCHEMA %%I CASCADE;', n.nspname) AS fix
