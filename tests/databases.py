@@ -22,7 +22,7 @@ def drop_database(admin_url: str, *names: str) -> None:
     with psycopg.connect(admin_url, autocommit=True) as connection:
         for name in names:
             roles = [row[0] for row in connection.execute(_ROLES_OF, [name])]
-            if connection.execute("SELECT FROM pg_database WHERE datname = %s AND datistemplate", [name]).fetchone():
+            if connection.execute("SELECT 1 FROM pg_database WHERE datname = %s AND datistemplate", [name]).fetchone():
                 connection.execute(sql.SQL("ALTER DATABASE {} IS_TEMPLATE false").format(sql.Identifier(name)))
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
             drop_roles(connection, roles)

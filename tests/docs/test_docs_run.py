@@ -62,6 +62,7 @@ def reader(host, admin_url, data_dir, tmp_path):
         "'PASSWORD'": f"'{PASSWORD}'",
         "DATABASE app": f"DATABASE {host}",
         "database 'app'": f"database '{host}'",
+        "app_template": f"{host}_template",
     }
     return Reader(tmp_path, data_dir, stands_for, admin)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from ._probes import ATTACKER, COPY_IN, COPY_OUT, EVERY_ISOLATION, NOBODY, REVEALED, UNSHARED, VICTIM, Probe, Step, attacker
+from ._probes import ATTACKER, COPY_IN, COPY_OUT, EVERY_ISOLATION, NOBODY, REVEALED, SHARED, UNSHARED, VICTIM, Probe, Step, attacker
 
 
 def _probe(
@@ -34,7 +34,7 @@ _OWN: Final = (
 _QUALIFIED: Final = (
     _probe("select", "read the victim's table by its full name", attacker("read")),
     _probe("select_join", "join the victim's table to the own", attacker("read_joined")),
-    _probe("insert", "insert into the victim's table", attacker("insert")),
+    _probe("insert", "insert into the victim's table", attacker("insert"), isolations=UNSHARED),
     _probe("insert_select", "copy the victim's rows into the own table", attacker("insert_from", "read_own_notes")),
     _probe("update", "update the victim's rows", attacker("update")),
     _probe("delete", "delete the victim's rows", attacker("delete")),
@@ -42,7 +42,7 @@ _QUALIFIED: Final = (
     _probe("merge_from", "merge the victim's rows into the own table", attacker("merge_from", "read_own_notes")),
     _probe("copy_to", "COPY the victim's table out", attacker("copy_out", way=COPY_OUT)),
     _probe("copy_query_to", "COPY a query of the victim's table out", attacker("copy_query_out", way=COPY_OUT)),
-    _probe("copy_from", "COPY rows into the victim's table", attacker("copy_in", way=COPY_IN)),
+    _probe("copy_from", "COPY rows into the victim's table", attacker("copy_in", way=COPY_IN), isolations=UNSHARED),
     _probe("view", "read the victim's view", attacker("read_view")),
     _probe("view_update", "update through the victim's view", attacker("write_view")),
     _probe("materialized_view", "read the victim's materialised view", attacker("read_copy"), isolations=UNSHARED),
@@ -50,7 +50,7 @@ _QUALIFIED: Final = (
     _probe("function_definer", "call the victim's function that runs as its owner", attacker("call_definer")),
     _probe("partitioned", "read the victim's partitioned table", attacker("read_events")),
     _probe("partition", "read a partition of the victim's directly", attacker("read_partition")),
-    _probe("partition_insert", "insert into a partition of the victim's directly", attacker("write_partition")),
+    _probe("partition_insert", "insert into a partition of the victim's directly", attacker("write_partition"), isolations=UNSHARED),
     _probe("error_message", "let a cast of the victim's values fail, and read the error", attacker("fail_cast")),
     _probe("error_row", "break a constraint on the victim's rows, and read the error", attacker("fail_row")),
 )
@@ -105,4 +105,12 @@ _HOSTILE: Final = (
     _probe("no_tenant_own", "read a table in a transaction of nobody", (Step(NOBODY, ("read_own",)),)),
 )
 
-CLASS_A: Final[tuple[Probe, ...]] = (*_OWN, *_QUALIFIED, *_LEFT, *_HOSTILE)
+# Rows of tables that tenants share, which say themselves whose they are.
+_SHARED: Final = (
+    _probe("select_tenant", "read the rows that say they are the victim's", attacker("read_victims"), isolations=SHARED),
+    _probe("insert_tenant", "insert a row that says it is the victim's", attacker("insert_as_victim"), isolations=SHARED),
+    _probe("update_tenant", "say of an own row that it is the victim's", attacker("give_to_victim"), isolations=SHARED),
+    _probe("foreign_key_tenant", "refer to a key of the victim's in its name", attacker("refer_as_victim", kept=False), REVEALED, isolations=SHARED),
+)
+
+CLASS_A: Final[tuple[Probe, ...]] = (*_OWN, *_QUALIFIED, *_SHARED, *_LEFT, *_HOSTILE)

@@ -182,6 +182,7 @@ class Attack:
             "victim": victim.tenant.namespace,
             "victim_id": victim.tenant.tenant_id,
             "victim_uid": str(victim.tenant.uid),
+            "victim_key": OWN_KEYS["victim"],
             "large_object": victim.large_object,
             "code": victim.code if whose == "victim" else _SAID_TO_NOBODY,
             "key": SHARED_KEY if not reveals else OWN_KEYS["victim"] if whose == "victim" else NOBODYS_KEY,

@@ -24,6 +24,7 @@ NAMED: Final = "named"  # the victim's name is told
 
 EVERY_ISOLATION: Final = ("schema", "row", "database")
 OWN_SCHEMA: Final = ("schema",)
+SHARED: Final = ("row",)
 # Where each tenant has tables of its own.
 UNSHARED: Final = ("schema", "database")
 

@@ -73,8 +73,9 @@ class ProbeRows(BaseFixture):
 
     name: ClassVar[str] = "probe_rows"
 
-    def __init__(self, side: Side) -> None:
+    def __init__(self, side: Side, isolation: str) -> None:
         self._side = side
+        self._isolation = isolation
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
         """Fill the tables."""
@@ -85,19 +86,21 @@ class ProbeRows(BaseFixture):
         side, transaction = self._side, context.transaction
         schema = identifier(context.existing.namespace)
         keys = [SHARED_KEY, OWN_KEYS[side.name]]
+        await transaction.run("attack.speak_for", uid=str(context.existing.uid))
         await transaction.run(compose("attack.definer", schema=schema))
         await transaction.run(compose("attack.empty", schema=schema))
         await transaction.run(compose("attack.fill_items", schema=schema), keys=keys, code=side.code, secret=side.marker)
         await transaction.run(compose("attack.fill_notes", schema=schema), secret=side.marker)
         await transaction.run(compose("attack.fill_events", schema=schema), secret=side.marker)
         await transaction.run("attack.restart", sequence=f"{context.existing.namespace}.numbers")
-        if context.existing.isolation != "row":
+        if self._isolation != "row":
             await transaction.run(compose("attack.refresh", schema=schema))
         await transaction.run(compose("attack.analyze", schema=schema))
         return await self.plan(context)
 
     async def rollback(self, context: FixtureContext) -> Sequence[Step]:
         """Empty the tables."""
+        await context.transaction.run("attack.speak_for", uid=str(context.existing.uid))
         await context.transaction.run(compose("attack.empty", schema=identifier(context.existing.namespace)))
         return [Step(self.name, "empty", context.existing.namespace)]
 
@@ -119,10 +122,11 @@ class Ground:
     async def restore(self) -> None:
         """Put the rows of both back to what they were."""
         for side in (self.attacker, self.victim):
-            await self.manager.apply(ProbeRows(side), tenant_id=side.tenant.tenant_id, operation="attack")
+            await self.manager.apply(ProbeRows(side, self.isolation), tenant_id=side.tenant.tenant_id, operation="attack")
 
     async def _state(self, side: Side) -> str:
         async with self.runtime.database.transaction(tenant=side.tenant.tenant_id, role="migrator") as transaction:
+            await transaction.run("attack.speak_for", uid=str(side.tenant.uid))
             row = await transaction.one(compose("attack.state", schema=identifier(side.tenant.namespace)))
         return str((row or {})["state"])
 

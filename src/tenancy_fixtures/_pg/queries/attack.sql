@@ -2,6 +2,10 @@
 -- probes. Those of probes go through the application's own login. {own} is the attacker's schema, {victim} its neighbour's; names
 -- without a schema are what the application writes, and found along the transaction's search path.
 
+-- name: speak_for
+-- Whose rows are meant where tenants share tables.
+SELECT pg_catalog.set_config('tenancy.tenant_uid', %(uid)s, true)
+
 -- name: empty
 -- Not by TRUNCATE: where tenants share a table, it would empty it for all of them.
 DELETE FROM {schema}.notes;
@@ -94,6 +98,18 @@ SELECT v.secret FROM items AS i JOIN {victim}.items AS v USING (item_id)
 -- name: insert
 INSERT INTO {victim}.items (item_id, code, secret) VALUES (6006, 'attacker', 'attacker')
 
+-- name: insert_as_victim
+INSERT INTO items (tenant_id, item_id, code, secret) VALUES (CAST(%(victim_uid)s AS uuid), 6006, 'attacker', 'attacker')
+
+-- name: give_to_victim
+UPDATE items SET tenant_id = CAST(%(victim_uid)s AS uuid) WHERE item_id = 1001
+
+-- name: refer_as_victim
+INSERT INTO notes (tenant_id, item_id, secret) VALUES (CAST(%(victim_uid)s AS uuid), %(key)s, 'attacker')
+
+-- name: read_victims
+SELECT secret FROM items WHERE tenant_id = CAST(%(victim_uid)s AS uuid)
+
 -- name: insert_from
 INSERT INTO notes (item_id, secret) SELECT 1, v.secret FROM {victim}.items AS v
 
@@ -148,10 +164,10 @@ SELECT secret FROM {victim}.events_now
 INSERT INTO {victim}.events_now (happened_on, secret) VALUES ('2026-02-02', 'attacker')
 
 -- name: fail_cast
-SELECT secret::integer FROM {victim}.items
+SELECT secret::integer FROM {victim}.items WHERE item_id = %(victim_key)s
 
 -- name: fail_row
-UPDATE {victim}.items SET code = ''
+UPDATE {victim}.items SET code = '' WHERE item_id = %(victim_key)s
 
 -- What a user of the connection leaves in it, and what the next one finds.
 
