@@ -4,32 +4,26 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import replace
 
 import psycopg
 import pytest
 from psycopg import sql
 
-from tenancy_fixtures import FixtureManager, Settings
+from tenancy_fixtures import Settings
 from tenancy_fixtures._attack._class_a import CLASS_A
 from tenancy_fixtures._attack._crossing import Attack
 from tenancy_fixtures._attack._report import Outcome
 from tenancy_fixtures._attack._run import _engine_for
-from tenancy_fixtures._attack._tenants import Ground, probe_pack, throw_away
+from tenancy_fixtures._attack._tenants import Ground, throw_away
 from tenancy_fixtures._sessions import TenantSessions
+from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.runtime import Runtime
 from tests.conftest import ROLES
 
+from .marks import Look
+
 pytestmark = pytest.mark.anyio
 
-# The attacker's schema is left empty, and both work in the victim's, which is made one that tenants share.
-SHARE = """
-UPDATE tenancy.tenants SET isolation = 'row', namespace = {victim} WHERE tenant_id LIKE 'doctor-attack-%';
-GRANT USAGE ON SCHEMA {shared} TO {role};
-GRANT SELECT, INSERT, UPDATE, DELETE ON {shared}.items, {shared}.notes, {shared}.events, {shared}.item_list TO {role};
-GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA {shared} TO {role};
-REVOKE ALL ON {shared}.events_now FROM {role}, {other};
-"""
 OFF = "ALTER TABLE {{shared}}.{0} NO FORCE ROW LEVEL SECURITY, DISABLE ROW LEVEL SECURITY"
 # By what is broken: the probes that have to cross then.
 BROKEN = {
@@ -50,7 +44,7 @@ BROKEN = {
         "foreign_key"
     },
     "DROP POLICY tenant ON {shared}.notes; CREATE POLICY tenant ON {shared}.notes USING (true)": {"foreign_key_tenant", "insert_select"},
-    "ALTER TABLE {shared}.events_now DISABLE ROW LEVEL SECURITY; GRANT SELECT ON {shared}.events_now TO {role}": {"partition"},
+    "ALTER TABLE {shared}.events_now DISABLE ROW LEVEL SECURITY; GRANT SELECT ON {shared}.events_now TO {app}": {"partition"},
     "ALTER VIEW {shared}.item_list SET (security_invoker = false); ALTER VIEW {shared}.item_list OWNER TO CURRENT_USER": {"view_own", "view"},
     "ALTER FUNCTION {shared}.item_secrets_of_owner() OWNER TO CURRENT_USER": {"function_definer_own", "function_definer"},
 }
@@ -61,36 +55,18 @@ OF_SESSIONS = {
 }
 
 
-def change(ground: Ground, admin_url: str, statements: str, *, role: str | None = None) -> None:
-    names = {"shared": ground.victim.tenant.namespace, "role": ground.attacker.role, "other": ground.victim.role}
-    parts = {name: sql.Identifier(value) for name, value in names.items()}
+def change(ground: Ground, admin_url: str, statements: str) -> None:
+    parts = {"shared": ground.victim.tenant.namespace, "app": str(ROLES.app)}
     with psycopg.connect(admin_url) as connection:
-        if role is not None:
-            connection.execute(sql.SQL("SET LOCAL ROLE {}").format(sql.Identifier(role)))
-            connection.execute(sql.SQL("SET LOCAL search_path = {}").format(parts["shared"]))
-        connection.execute(sql.SQL(statements).format(**parts, victim=sql.Literal(names["shared"])))
+        connection.execute(sql.SQL(statements).format(**{name: sql.Identifier(value) for name, value in parts.items()}))
 
 
 @asynccontextmanager
-async def shared(settings: Settings, admin_url: str) -> AsyncIterator[Ground]:
+async def shared(settings: Settings) -> AsyncIterator[Ground]:
     runtime = await Runtime.current(settings)
-    manager = FixtureManager(settings, pack=probe_pack("row"))
     try:
-        async with throw_away(manager, runtime, "row") as apart:
-            script = str(manager.pack.row_sql).replace("{", "{{").replace("}", "}}")
-            change(apart, admin_url, f"TRUNCATE items, notes, events; {script}", role=ROLES.migrator)
-            change(apart, admin_url, SHARE)
-            sides = [replace(side, tenant=await manager.get_tenant(side.tenant.tenant_id)) for side in (apart.attacker, apart.victim)]
-            ground = replace(apart, attacker=sides[0], victim=sides[1])
-            await ground.restore()
+        async with throw_away(runtime, "row") as ground:
             yield ground
-            # Each goes with a schema again: the attacker's has been empty all the time.
-            change(
-                apart,
-                admin_url,
-                f"UPDATE tenancy.tenants SET isolation = 'schema', namespace = '{apart.attacker.tenant.namespace}' WHERE tenant_id = '{apart.attacker.tenant.tenant_id}'",
-            )
-            change(apart, admin_url, "UPDATE tenancy.tenants SET isolation = 'schema' WHERE isolation = 'row'; DROP OWNED BY {role}")
     finally:
         await runtime.close()
 
@@ -114,18 +90,41 @@ def test_each_probe_has_an_installation_that_it_crosses():
     assert controlled == {probe.name for probe in CLASS_A if "row" in probe.isolations}
 
 
-async def test_policies_keep_tenants_apart(settings: Settings, app_database_url: str, admin_database_url: str):
-    async with shared(settings, admin_database_url) as ground:
+async def test_policies_keep_tenants_apart(settings: Settings, app_database_url: str):
+    async with shared(settings) as ground:
+        assert ground.attacker.tenant.namespace == ground.victim.tenant.namespace
         found = await attacked(settings, app_database_url, ground, set())
     assert set(found) == {probe.name for probe in CLASS_A if "row" in probe.isolations}
-    assert crossed(found) == set()
+    assert crossed(found) <= {"temporary_table"}
     # Who writes in the victim's name breaks the policy.
     assert {found[name].error for name in ("insert_tenant", "update_tenant", "foreign_key_tenant")} == {"42501"}
 
 
+@pytest.mark.xfail(strict=True, reason="tenants that share tables share a role too: what one leaves in a connection, the next may read")
+async def test_what_a_tenant_leaves_in_a_connection_is_nobodys(settings: Settings, app_database_url: str):
+    async with shared(settings) as ground:
+        assert crossed(await attacked(settings, app_database_url, ground, {"temporary_table"})) == set()
+
+
+async def test_the_shared_tables_go_with_the_last_of_the_two(settings: Settings, admin_database_url: str, look: Look):
+    async with shared(settings) as ground:
+        assert look("SELECT pack FROM tenancy.shared_schemas")[0]["pack"] == ground.victim.tenant.pack
+    left = "SELECT (SELECT count(*) FROM tenancy.shared_schemas) + (SELECT count(*) FROM tenancy.tenants) + (SELECT count(*) FROM tenancy.revisions) AS count"
+    assert look(left) == [{"count": 0}]
+    assert look("SELECT nspname FROM pg_namespace WHERE strpos(nspname, 'attack') > 0") == []
+
+
+async def test_where_policies_do_not_bind_the_login_row_isolation_is_not_tried(admin_database_url: str, app_database_url: str, look: Look):
+    report = await attack(Settings.from_env(database_url=admin_database_url), url=app_database_url)
+    assert report.isolations == ("schema",)
+    assert "policies" in report.cannot["row"]
+    assert report.to_dict()["row"] is None
+    assert look("SELECT tenant_id FROM tenancy.tenants") == []
+
+
 @pytest.mark.parametrize("statements", BROKEN, ids=["off", "open", "unchecked", "unique", "key", "notes", "partition", "view", "definer"])
 async def test_a_policy_that_does_not_hold_is_seen(statements: str, settings: Settings, app_database_url: str, admin_database_url: str):
-    async with shared(settings, admin_database_url) as ground:
+    async with shared(settings) as ground:
         change(ground, admin_database_url, statements)
         found = await attacked(settings, app_database_url, ground, BROKEN[statements])
     assert crossed(found) == BROKEN[statements]

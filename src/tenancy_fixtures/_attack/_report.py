@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Final, Optional
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Optional
 
 from .._shapes import Shape
 from ._probes import EVERY_ISOLATION
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 REFUSED: Final = "refused"  # a statement failed, or no transaction began
 NOTHING: Final = "nothing"  # all went well, and nothing of the neighbour's was there
@@ -32,12 +35,16 @@ class Outcome(Shape):
 
 @dataclass(frozen=True)
 class AttackReport(Shape):
-    """What was tried, in which isolations, and what crossed. ``left`` are tenants of an attack that did not come to its end."""
+    """What was tried, in which isolations, and what crossed. ``cannot`` tells why tenants of an isolation could not be made.
+
+    ``left`` are tenants of an attack that did not come to its end.
+    """
 
     isolations: tuple[str, ...]
     outcomes: tuple[Outcome, ...]
     left: tuple[str, ...] = ()
     removed: tuple[str, ...] = ()
+    cannot: Mapping[str, str] = field(default_factory=dict)
     seconds: float = 0.0
 
     @property

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from .._pg.connect import connect
 from .._pg.context import open_engine, text_of
 from .._sessions import TenantSessions, current_tenant
-from ..exceptions import ConfigurationError, TenantNotFound
+from ..exceptions import ConfigurationError, PoliciesBypassed, TenantNotFound
 from ..manager import FixtureManager
 from ..runtime import Runtime
 from ..settings import Settings
@@ -32,7 +32,11 @@ if TYPE_CHECKING:
     from ._tenants import Ground
 
 # The isolations that tenants can be made with.
-_MADE: Final = ("schema",)
+_MADE: Final = ("schema", "row")
+
+
+class _NoLogins(ConfigurationError):
+    """Tenants of an isolation cannot log in."""
 
 
 async def attack(settings: Settings | None = None, *, url: str | None = None, own_login: bool = False, remove_left: bool = False) -> AttackReport:
@@ -47,37 +51,43 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, ow
         left = await left_behind(manager)
         removed = await remove(manager, left) if remove_left else []
         outcomes: list[Outcome] = []
+        cannot: dict[str, str] = {}
         for isolation in _MADE:
-            manager = FixtureManager(settings, pack=probe_pack(isolation))
-            way = _as_tenant(manager, runtime, isolation) if own_login else _as_application(manager, runtime, isolation, url or runtime.database.url)
-            outcomes += await way
+            way = _as_tenant(runtime, isolation) if own_login else _as_application(runtime, isolation, url or runtime.database.url)
+            try:
+                outcomes += await way
+            except (PoliciesBypassed, _NoLogins) as error:
+                cannot[isolation] = error.message
         still = tuple(item for item in left if item not in removed)
-        return AttackReport(_MADE, tuple(outcomes), still, tuple(removed), round(time.perf_counter() - began, 6))
+        made = tuple(item for item in _MADE if item not in cannot)
+        return AttackReport(made, tuple(outcomes), still, tuple(removed), cannot, round(time.perf_counter() - began, 6))
     finally:
         if not was_open:
             await runtime.close()
 
 
-async def _as_application(manager: FixtureManager, runtime: Runtime, isolation: str, url: str) -> list[Outcome]:
+async def _as_application(runtime: Runtime, isolation: str, url: str) -> list[Outcome]:
     """With one login, which works for all tenants. It is tried before there are any: who is refused has nothing made."""
     engine = await _engine_for(url, runtime.settings)
     try:
-        async with throw_away(manager, runtime, isolation) as ground:
+        async with throw_away(runtime, isolation) as ground:
             return await _lead(ground, TenantSessions(engine, settings=runtime.settings), engine)
     finally:
         await engine.dispose()
 
 
-async def _as_tenant(manager: FixtureManager, runtime: Runtime, isolation: str) -> list[Outcome]:
+async def _as_tenant(runtime: Runtime, isolation: str) -> list[Outcome]:
     """With a login of each tenant's own.
 
     :raises ConfigurationError: tenants have no roles in this installation, so that none can have a login.
     """
+    if isolation == "row":
+        raise _NoLogins("tenants that share tables have no roles that could log in")
     engines: dict[str, AsyncEngine] = {}
-    async with throw_away(manager, runtime, isolation) as ground:
+    async with throw_away(runtime, isolation) as ground:
         try:
             for side in (ground.attacker, ground.victim):
-                login = await manager.set_login(side.tenant.tenant_id)
+                login = await ground.manager.set_login(side.tenant.tenant_id)
                 engines[side.tenant.tenant_id] = await _engine_for(login.url, runtime.settings)
             return await _lead(ground, OwnLogins(engines, ground.attacker.tenant.tenant_id), *engines.values())
         finally:

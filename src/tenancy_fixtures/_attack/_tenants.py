@@ -14,7 +14,9 @@ import anyio
 from .._fixture import BaseFixture, FixtureContext
 from .._pg.sql import compose, identifier
 from .._shapes import Step
+from ..audit import AuditAction
 from ..exceptions import TenancyError, TenantNotFound
+from ..manager import FixtureManager
 from ..packs import Pack
 from ..utils import TenantUtils
 
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
 
     from .._shapes import Tenant
-    from ..manager import FixtureManager
     from ..runtime import Runtime
 
 # What the ids of all of them begin with: those of an attack whose process died are known by it.
@@ -39,13 +40,17 @@ _PACK: Final = Path(__file__).parent / "pack"
 _LARGE_OBJECTS: Final = 3_000_000_000
 
 
-@cache
-def probe_pack(isolation: str = "schema") -> Pack:
-    """The pack that both are made from: tenants that share tables cannot have all that others have."""
-    pack = Pack.from_folder(_PACK)
+def probe_pack(isolation: str = "schema", word: str = "") -> Pack:
+    """The pack that both are made from: tenants that share tables cannot have all that others have, and share theirs with no other attack."""
+    pack = _pack()
     if isolation == "row":
-        return pack
+        return replace(pack, manifest=pack.manifest.model_copy(update={"name": f"{pack.name}{word and '-'}{word}"}))
     return replace(pack, schema_sql=pack.schema_sql + (_PACK / "unshared.sql").read_text(encoding="utf-8"))
+
+
+@cache
+def _pack() -> Pack:
+    return Pack.from_folder(_PACK)
 
 
 @dataclass(frozen=True)
@@ -105,6 +110,32 @@ class ProbeRows(BaseFixture):
         return [Step(self.name, "empty", context.existing.namespace)]
 
 
+class SharedTables(BaseFixture):
+    """The tables that the two share: they go with the last of them, where those of others would stay."""
+
+    name: ClassVar[str] = "shared_tables"
+
+    async def plan(self, context: FixtureContext) -> Sequence[Step]:
+        """Drop the schema that they are in, where nobody else is."""
+        row = await context.transaction.one("attack.shared_schema", pack=context.existing.pack)
+        return [Step(self.name, "drop", row["namespace"])] if row and row["tenants"] == 1 else []
+
+    async def apply(self, context: FixtureContext) -> Sequence[Step]:
+        """Drop it, and what is known of it."""
+        steps, transaction = await self.plan(context), context.transaction
+        for step in steps:
+            row = await transaction.one("attack.shared_schema", pack=context.existing.pack) or {}
+            await transaction.run("registry.remove_revisions", uid=row["uid"])
+            await transaction.run("attack.forget_shared_schema", uid=row["uid"])
+            await transaction.run(compose("registry.drop_namespace", schema=identifier(step.object)))
+            context.note(AuditAction.SCHEMA_DROPPED, namespace=step.object)
+        return steps
+
+    async def rollback(self, context: FixtureContext) -> Sequence[Step]:
+        """Drop them likewise."""
+        return await self.apply(context)
+
+
 @dataclass(frozen=True)
 class Ground:
     """Where an attack takes place: both tenants of one isolation, and who may look at them and put them right."""
@@ -132,12 +163,13 @@ class Ground:
 
 
 @asynccontextmanager
-async def throw_away(manager: FixtureManager, runtime: Runtime, isolation: str = "schema") -> AsyncIterator[Ground]:
+async def throw_away(runtime: Runtime, isolation: str = "schema") -> AsyncIterator[Ground]:
     """Two tenants for as long as the block lasts: gone afterwards, also where it fails or is cancelled."""
     word = secrets.token_hex(6)
     ids = [TenantUtils.check_id(f"{PREFIX}{word}-{name}") for name in OWN_KEYS]
+    manager = FixtureManager(runtime.settings, pack=probe_pack(isolation, word))
     try:
-        attacker, victim = [await _made(manager, tenant_id, name) for tenant_id, name in zip(ids, OWN_KEYS)]
+        attacker, victim = [await _made(manager, tenant_id, name, isolation) for tenant_id, name in zip(ids, OWN_KEYS)]
         ground = Ground(isolation, attacker, victim, manager, runtime)
         await ground.restore()
         yield ground
@@ -170,6 +202,11 @@ async def remove(manager: FixtureManager, ids: Sequence[str]) -> list[str]:
 
 async def _drop(manager: FixtureManager, tenant_id: str) -> TenancyError | None:
     try:
+        tenant = await manager.get_tenant(tenant_id)
+        if tenant.isolation == "row":
+            theirs = probe_pack("row")
+            pack = replace(theirs, manifest=theirs.manifest.model_copy(update={"name": tenant.pack}))
+            await FixtureManager(manager.settings, pack=pack).apply(SharedTables(), tenant_id=tenant_id, operation="attack")
         await manager.drop_tenant(tenant_id)
     except TenantNotFound:
         # Another attack has removed it.
@@ -179,7 +216,7 @@ async def _drop(manager: FixtureManager, tenant_id: str) -> TenancyError | None:
     return None
 
 
-async def _made(manager: FixtureManager, tenant_id: str, name: str) -> Side:
+async def _made(manager: FixtureManager, tenant_id: str, name: str, isolation: str) -> Side:
     marker: Any = f"marker{secrets.token_hex(12)}"
-    tenant = await manager.create_tenant(tenant_id, config={"secret": marker})
+    tenant = await manager.create_tenant(tenant_id, config={"secret": marker}, isolation=isolation)
     return Side(name, tenant, marker, f"code{secrets.token_hex(12)}")

@@ -75,6 +75,8 @@ def _attack(work: Callable[[], Awaitable["AttackReport"]], *, as_json: bool) -> 
         _output.emit(report.to_dict())
     else:
         show_attack(report)
+    for isolation, reason in report.cannot.items():
+        _output.note(f"Not tried in {isolation} isolation: {reason}.")
     if report.left:
         names = ", ".join(report.left)
         _output.note(f"Tenants of an attack that did not come to its end, or that goes on: {names}. --remove-left drops them.")

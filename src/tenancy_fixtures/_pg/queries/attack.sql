@@ -12,6 +12,14 @@ DELETE FROM {schema}.notes;
 DELETE FROM {schema}.items;
 DELETE FROM {schema}.events
 
+-- name: shared_schema
+-- The schema that a pack's tenants share, and how many of them there are.
+SELECT s.namespace::text AS namespace, s.uid, (SELECT pg_catalog.count(*) FROM tenancy.tenants AS t WHERE t.namespace = s.namespace AND t.isolation = 'row') AS tenants
+FROM tenancy.shared_schemas AS s WHERE s.pack = %(pack)s
+
+-- name: forget_shared_schema
+DELETE FROM tenancy.shared_schemas WHERE uid = %(uid)s
+
 -- name: definer
 -- A pack's script may make none: an administrator does.
 CREATE OR REPLACE FUNCTION {schema}.item_secrets_of_owner() RETURNS SETOF text LANGUAGE sql STABLE SECURITY DEFINER
