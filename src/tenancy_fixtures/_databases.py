@@ -167,6 +167,15 @@ class _Entry(BaseFixture):
         return []
 
 
+async def see_that_it_can(runtime: Runtime) -> None:
+    """See that tenants can have databases of their own here.
+
+    :raises NoDatabases: they cannot; says what it takes.
+    """
+    async with Databases.of(runtime.database.url, runtime.database.roles) as databases:
+        await databases.template()
+
+
 async def recover(runtime: Runtime, tenant_id: str) -> None:
     """Put in order what was begun on a tenant's database and did not come to its end. The caller holds the lock.
 

@@ -17,7 +17,7 @@ from ._pg.context import text_of
 from ._pg.control_plane import check_version
 from ._pg.database import judge_login
 from ._pg.roles import Roles
-from .exceptions import ConfigurationError, NoTenant, NotInitialised, TenantNotFound, TenantSuspended, WrongTenant
+from .exceptions import ConfigurationError, NoTenant, NotInitialised, PoliciesBypassed, TenantNotFound, TenantSuspended, WrongTenant
 from .settings import Settings
 from .utils import TenantUtils
 
@@ -171,6 +171,11 @@ class TenantSessions:
             raise TenantSuspended(
                 f"tenant {tenant_id!r} is {row['state']}", tenant=tenant_id, hint="Nothing of it can be reached until it is active."
             )
+        if row["exempt"]:
+            hint = "Let the engine use a login without SUPERUSER and BYPASSRLS, in an installation that has roles."
+            raise PoliciesBypassed("policies keep tenants apart that share tables, and they do not bind this login", tenant=tenant_id, hint=hint)
+        if row["leftovers"]:
+            connection.execute(_statement("context.discard"))
         if self._translate is not None:
             connection.execution_options(schema_translate_map={self._translate: row["namespace"]})
 

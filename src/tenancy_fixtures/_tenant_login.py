@@ -6,9 +6,10 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Optional
 
-from ._fixture import BaseFixture
+from ._fixture import BaseFixture, find_tenant
 from ._pg.bootstrap import with_parts
 from ._shapes import Finding, Shape, Step, ValidationReport
+from ._tenant_roles import make_role
 from .audit import AuditAction
 from .exceptions import ConfigurationError
 
@@ -59,25 +60,26 @@ class LoginFixture(BaseFixture):
 
         :raises ConfigurationError: it has none.
         """
-        tenant = context.existing
-        if tenant.role is None:
-            hint = (
-                "Schemas have roles of their own where the installation has a registrar: `tenancy init` as an administrator, then `tenancy migrate`."
-            )
+        tenant, roles = context.existing, context.transaction.roles
+        # Who shares tables has no role but for this.
+        if roles.tenants is None or (tenant.role is None and tenant.isolation != "row"):
+            hint = "Where the installation has a registrar they do: `tenancy init` as an administrator, then `tenancy migrate`."
             raise ConfigurationError(f"tenant {tenant.tenant_id!r} has no role that could log in", tenant=tenant.tenant_id, hint=hint)
-        row = await context.transaction.one("registry.may_connect", role=tenant.role)
+        row = await context.transaction.one("registry.may_connect", role=roles.tenants)
         if row and row["may"]:
             return ValidationReport(self.name, 1)
-        group = context.transaction.roles.tenants
-        message = f"{tenant.role!r} may not connect to it: GRANT CONNECT ON DATABASE … TO {group}"
+        message = f"tenants may not connect to it: GRANT CONNECT ON DATABASE … TO {roles.tenants}"
         return ValidationReport(self.name, 1, (Finding("connect", "error", context.transaction.connection.info.dbname, message),))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
         """Give the login, or take it."""
-        return [Step(self.name, "take" if self._password is None else "give", str(context.existing.role))]
+        return [Step(self.name, "take" if self._password is None else "give", context.existing.role or "a role of its own")]
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Set or remove the password of the tenant's role."""
+        if context.existing.role is None:
+            await make_role(context.transaction, context.existing)
+            context.tenant = await find_tenant(context.transaction, context.tenant_id)
         tenant, verifier = context.existing, None
         if self._password is not None:
             encrypted = context.transaction.connection.pgconn.encrypt_password(self._password.encode(), str(tenant.role).encode(), b"scram-sha-256")

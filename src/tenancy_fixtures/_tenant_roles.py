@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 def user_of(transaction: Transaction, tenant: Tenant) -> str | None:
     """The role that an application's sessions use a tenant's rows with; ``None`` where one login does everything."""
-    return tenant.role or transaction.roles.app
+    return transaction.roles.app if tenant.isolation == "row" else tenant.role or transaction.roles.app
 
 
 async def lacks_role(transaction: Transaction, tenant: Tenant) -> bool:
     """Whether the tenant is to have a role of its own and has none: it is older than that, or came to another server."""
-    if not transaction.roles.for_each_tenant or tenant.isolation != "schema":
+    if not transaction.roles.for_each_tenant or tenant.isolation == "row":
         return False
     if tenant.role is None:
         return True
@@ -43,13 +43,18 @@ async def drop_role(transaction: Transaction, tenant: Tenant) -> bool:
 
 
 async def grant_all(transaction: Transaction, tenant: Tenant) -> None:
-    """Give loader and the tenant's user their rights on all that the schema holds now; what a script made is not yet granted."""
-    loader, user = transaction.roles.loader, user_of(transaction, tenant)
-    if not loader or not user:
-        return
-    parts = {"schema": identifier(tenant.namespace), "loader": identifier(loader), "user": identifier(user)}
-    await transaction.run(compose("registry.grant_schema", **parts))
-    await transaction.run(compose("registry.grant_objects", **parts))
+    """Give loader and the tenant's user their rights on all that the schema holds now; what a script made is not yet granted.
+
+    Tables that tenants share are for all of their roles too, where they have some: policies tell them apart.
+    """
+    roles, users = transaction.roles, [user_of(transaction, tenant)]
+    if tenant.isolation == "row":
+        users.append(roles.tenants)
+    for user in users:
+        if roles.loader and user:
+            parts = {"schema": identifier(tenant.namespace), "loader": identifier(roles.loader), "user": identifier(user)}
+            await transaction.run(compose("registry.grant_schema", **parts))
+            await transaction.run(compose("registry.grant_objects", **parts))
 
 
 async def take_from_app(transaction: Transaction, tenant: Tenant) -> None:

@@ -10,6 +10,7 @@
     │   ├── ControlPlaneMismatch        the control plane is of a version that this library cannot serve
     │   ├── UnsafeRole                  the login may do more than production mode allows
     │   │   └── PoliciesBypassed        tenants share tables, and policies do not bind the login
+    │   ├── NoDatabases                 the installation is not prepared for tenants with databases of their own
     │   ├── AliasConflict               files of others stand where the alias would go
     │   └── OutputExists                files stand where others would be written
     ├── TenantError
@@ -108,6 +109,10 @@ class ControlPlaneMismatch(ConfigurationError):
 
 class UnsafeRole(ConfigurationError):
     """The login is a superuser or bypasses row-level security, in production mode."""
+
+
+class NoDatabases(ConfigurationError):
+    """The installation is not prepared for tenants with databases of their own."""
 
 
 class PoliciesBypassed(UnsafeRole):

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _generate
-from ._databases import DatabaseFixture
+from ._databases import DatabaseFixture, see_that_it_can
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from ._places import place_of
 from ._repair import RecordFixture, RepairFixture
@@ -96,6 +96,7 @@ class FixtureManager:
         :raises InvalidTenantId: the id cannot be a tenant's.
         :raises TenantExists: the name is taken, and ``exist_ok`` is not given.
         :raises PackError: a template or the schema's script is at fault; nothing was kept.
+        :raises NoDatabases: the tenant is to have a database of its own, and the installation is not prepared for that.
         :raises IdempotencyConflict: the key was used for something else, or for this tenant before it was dropped.
         """
         fixture = TenantFixture(tenant_id, tier=tier, features=features, limits=limits, labels=labels, isolation=isolation, exist_ok=exist_ok)
@@ -118,6 +119,7 @@ class FixtureManager:
         tenant_id = fixture.tenant_id
         facts: dict[str, Any] = {"tenant_id": tenant_id, "operation": "create_tenant", "dry_run": dry_run, "idempotency_key": idempotency_key}
         if (fixture.isolation or self.pack.tenant_template.isolation) == "database" and await self._is_new(tenant_id, idempotency_key):
+            await see_that_it_can(await self._runtime())
             return await self._apply(fixture, DatabaseFixture(await self._runtime(), tenant_id, config, dry_run=dry_run), here=True, **facts)
         return await self._apply(fixture, SchemaFixture(), ConfigFixture(config), **facts)
 

@@ -64,6 +64,7 @@ EXPECTED = {
     "TenantNotFound": 4,
     "TenantSuspended": 1,
     "UnknownShape": 6,
+    "NoDatabases": 3,
     "PoliciesBypassed": 3,
     "UnsafeRole": 3,
     "ValidationFailed": 1,

@@ -61,11 +61,12 @@ _OBJECTS: Final = (
         "read a large object that the victim has made",
         (Step(VICTIM, ("make_large_object",)), *attacker("read_large_object"), Step(VICTIM, ("remove_large_object",), last=True)),
     ),
-    _probe("advisory_lock", "take the lock that operations on the victim wait for", attacker("hold_operations", kept=False), DONE),
+    _probe("operations_lock", "take the lock that operations on the victim wait for", attacker("hold_operations", kept=False), DONE),
 )
 
 _CATALOGUE: Final = (
     _probe("catalogue", "read the names of schemas in pg_namespace", attacker("schemas"), NAMED, OWN_SCHEMA),
+    _probe("databases", "read the names of databases in pg_database", attacker("databases"), NAMED, ("database",)),
     _probe("statistics", "read the planner's statistics of the victim's columns in pg_stats", attacker("statistics")),
     _probe("activity", "read what the victim asks at this moment in pg_stat_activity", (Step(BESIDE, ("say",)), *attacker("reset_role", "activity"))),
     _probe("tenants", "list the tenants in the registry", attacker("tenants"), NAMED),

@@ -10,10 +10,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 
+from .._pg.bootstrap import with_parts
 from .._pg.connect import connect
 from .._pg.context import open_engine, text_of
 from .._sessions import TenantSessions, current_tenant
-from ..exceptions import ConfigurationError, PoliciesBypassed, TenantNotFound
+from ..exceptions import ConfigurationError, NoDatabases, PoliciesBypassed, TenantNotFound
 from ..manager import FixtureManager
 from ..runtime import Runtime
 from ..settings import Settings
@@ -32,11 +33,7 @@ if TYPE_CHECKING:
     from ._tenants import Ground
 
 # The isolations that tenants can be made with.
-_MADE: Final = ("schema", "row")
-
-
-class _NoLogins(ConfigurationError):
-    """Tenants of an isolation cannot log in."""
+_MADE: Final = ("schema", "row", "database")
 
 
 async def attack(settings: Settings | None = None, *, url: str | None = None, own_login: bool = False, remove_left: bool = False) -> AttackReport:
@@ -56,7 +53,7 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, ow
             way = _as_tenant(runtime, isolation) if own_login else _as_application(runtime, isolation, url or runtime.database.url)
             try:
                 outcomes += await way
-            except (PoliciesBypassed, _NoLogins) as error:
+            except (PoliciesBypassed, NoDatabases) as error:
                 cannot[isolation] = error.message
         still = tuple(item for item in left if item not in removed)
         made = tuple(item for item in _MADE if item not in cannot)
@@ -68,12 +65,22 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, ow
 
 async def _as_application(runtime: Runtime, isolation: str, url: str) -> list[Outcome]:
     """With one login, which works for all tenants. It is tried before there are any: who is refused has nothing made."""
-    engine = await _engine_for(url, runtime.settings)
+    engines = [await _engine_for(url, runtime.settings)]
     try:
         async with throw_away(runtime, isolation) as ground:
-            return await _lead(ground, TenantSessions(engine, settings=runtime.settings), engine)
+            if isolation != "database":
+                return await _lead(ground, TenantSessions(engines[0], settings=runtime.settings), *engines)
+            sides = (ground.attacker.tenant, ground.victim.tenant)
+            engines += [await _engine_for(with_parts(url, database=side.namespace), runtime.settings) for side in sides]
+            bound = {side.tenant_id: TenantSessions(engine, settings=runtime.settings) for side, engine in zip(sides, engines[1:])}
+            outcomes = await _lead(ground, EachDatabase(bound, ground.attacker.tenant.tenant_id), *engines)
+            for engine in engines:
+                # Nobody may be in a database that is dropped.
+                await engine.dispose()
+            return outcomes
     finally:
-        await engine.dispose()
+        for engine in engines:
+            await engine.dispose()
 
 
 async def _as_tenant(runtime: Runtime, isolation: str) -> list[Outcome]:
@@ -81,8 +88,6 @@ async def _as_tenant(runtime: Runtime, isolation: str) -> list[Outcome]:
 
     :raises ConfigurationError: tenants have no roles in this installation, so that none can have a login.
     """
-    if isolation == "row":
-        raise _NoLogins("tenants that share tables have no roles that could log in")
     engines: dict[str, AsyncEngine] = {}
     async with throw_away(runtime, isolation) as ground:
         try:
@@ -98,6 +103,21 @@ async def _as_tenant(runtime: Runtime, isolation: str) -> list[Outcome]:
 async def _lead(ground: Ground, sessions: Sessions, *engines: AsyncEngine) -> list[Outcome]:
     await _see_that_it_can(ground, sessions)
     return await Attack(ground, sessions, *engines).run(PROBES)
+
+
+class EachDatabase:
+    """Sessions in each tenant's own database. Whoever else is asked for, and nobody, is looked for in the attacker's."""
+
+    def __init__(self, bound: Mapping[str, TenantSessions], attacker: str) -> None:
+        self._bound = bound
+        self._attacker = attacker
+
+    def async_session(self, tenant_id: str | None = None, **options: Any) -> AsyncSession:
+        """A session of one tenant, or of nobody.
+
+        :raises InvalidTenantId: the id cannot be a tenant's.
+        """
+        return self._bound.get(tenant_id or "", self._bound[self._attacker]).async_session(tenant_id, **options)
 
 
 class OwnLogins:

@@ -156,7 +156,8 @@ class Ground:
             await self.manager.apply(ProbeRows(side, self.isolation), tenant_id=side.tenant.tenant_id, operation="attack")
 
     async def _state(self, side: Side) -> str:
-        async with self.runtime.database.transaction(tenant=side.tenant.tenant_id, role="migrator") as transaction:
+        name = side.tenant.tenant_id
+        async with self.manager.place_of(name) as place, place.database.transaction(tenant=name, role="migrator") as transaction:
             await transaction.run("attack.speak_for", uid=str(side.tenant.uid))
             row = await transaction.one(compose("attack.state", schema=identifier(side.tenant.namespace)))
         return str((row or {})["state"])

@@ -39,7 +39,7 @@ async def _check_owners(look: Look) -> None:
 
 
 async def _check_grants(look: Look) -> None:
-    roles, own = look.transaction.roles, look.tenant.role
+    roles, own = look.transaction.roles, look.tenant.role if look.tenant.isolation != "row" else None
     # Where the tenant has a role of its own, that of all tenants' applications is a stranger.
     known = [name for purpose, name in roles.named() if own is None or purpose != "app"] + ([own] if own else [])
     values: dict[str, Any] = {"namespace": look.tenant.namespace, "known": known, "separate": bool(known)}

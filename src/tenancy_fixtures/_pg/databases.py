@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 from psycopg.rows import dict_row
 
-from ..exceptions import ConfigurationError, PermissionDenied, TenantInUse
+from ..exceptions import ConfigurationError, NoDatabases, TenantInUse
 from .bootstrap import with_parts
 from .connect import PARAMETERS, connect
 from .control_plane import initialise, read_installation
@@ -52,14 +52,14 @@ class Databases:
     async def of(cls, url: str, roles: Roles) -> AsyncIterator[Databases]:
         """Connect, and act as the migrator.
 
-        :raises PermissionDenied: it may not make databases.
+        :raises NoDatabases: it may not make any.
         """
         async with await connect(url) as connection:
             found = cls(connection, roles)
             await found._row("databases.become", role=roles.migrator)
             if not (await found._row("databases.may_create"))["may"]:
                 who = repr(roles.migrator) if roles.migrator else "the login"
-                raise PermissionDenied(f"{who} may not make databases", hint="Run `tenancy init --databases` as an administrator.")
+                raise NoDatabases(f"{who} may not make databases", hint="Run `tenancy init --databases` as an administrator.")
             yield found
 
     async def has(self, name: str, comment: str) -> bool:
@@ -74,17 +74,24 @@ class Databases:
         await self._do(compose("databases.reopen", database=identifier(name)))
         return False
 
-    async def create(self, name: str, uid: UUID, comment: str) -> None:
-        """Copy the template, write down whose it is, and give it its name: until then it has one that can be nobody else's.
+    async def template(self) -> str:
+        """What tenants' databases are copies of.
 
-        :raises ConfigurationError: there is no template.
+        :raises NoDatabases: there is none.
         """
         row = await self._row("databases.template")
         if not row or row["template"] is None:
             hint = "Run `tenancy init --databases` as an administrator: it makes the database that tenants' own are copies of."
-            raise ConfigurationError("this installation is not prepared for tenants with databases of their own", hint=hint)
+            raise NoDatabases("this installation is not prepared for tenants with databases of their own", hint=hint)
+        return str(row["template"])
+
+    async def create(self, name: str, uid: UUID, comment: str) -> None:
+        """Copy the template, write down whose it is, and give it its name: until then it has one that can be nobody else's.
+
+        :raises NoDatabases: there is no template.
+        """
         database = identifier(unfinished(uid))
-        await self._do(compose("databases.create", database=database, template=identifier(row["template"])))
+        await self._do(compose("databases.create", database=database, template=identifier(await self.template())))
         await self._do(compose("databases.describe", database=database, comment=literal(comment)))
         if self._roles.loader:
             await self._do(compose("databases.grant", database=database, loader=identifier(self._roles.loader)))

@@ -280,6 +280,9 @@ SELECT last_value FROM {victim}.numbers
 -- name: schemas
 SELECT n.nspname::text FROM pg_catalog.pg_namespace AS n
 
+-- name: databases
+SELECT d.datname::text FROM pg_catalog.pg_database AS d
+
 -- name: activity
 SELECT a.query FROM pg_catalog.pg_stat_activity AS a
 

@@ -17,6 +17,10 @@ SELECT
     t.state,
     t.isolation,
     w.elsewhere,
+    -- Policies do not bind such a role, and they are all that keeps tenants apart that share tables.
+    t.isolation = 'row' AND (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) AS exempt,
+    -- Tenants without roles of their own have one owner for all that they leave in a connection.
+    t.role IS NULL AND pg_catalog.pg_my_temp_schema() <> 0 AS leftovers,
     CASE WHEN w.here THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
     -- From here on what the tenant's own role may, and nothing of a neighbour's.
     CASE WHEN w.here AND t.role IS NOT NULL THEN pg_catalog.set_config('role', t.role::text, true) END AS role,
@@ -31,6 +35,9 @@ FROM tenancy.tenants AS t
 CROSS JOIN LATERAL (SELECT t.isolation = 'database' AND t.namespace <> pg_catalog.current_database() AS elsewhere) AS p
 CROSS JOIN LATERAL (SELECT p.elsewhere, t.state = 'active' AND NOT p.elsewhere AS here) AS w
 WHERE t.tenant_id = pg_catalog.current_setting('tenancy.tenant_id', true)
+
+-- name: discard
+DISCARD TEMP
 
 -- name: whose
 SELECT pg_catalog.current_setting('tenancy.tenant_id', true) AS tenant, pg_catalog.current_setting('role') AS role

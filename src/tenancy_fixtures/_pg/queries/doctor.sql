@@ -105,10 +105,10 @@ SELECT format('%%s to %%I: %%s', o.description, pg_get_userbyid(g.grantee), stri
     format('REVOKE ALL ON %%s FROM %%I;', o.description, pg_get_userbyid(g.grantee)) AS fix
 FROM (
     SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl, n.nspowner AS owner, t.role
-    FROM pg_namespace n JOIN (SELECT DISTINCT namespace, role FROM tenancy.tenants) t ON t.namespace = n.nspname
+    FROM pg_namespace n JOIN (SELECT DISTINCT namespace, CASE WHEN isolation <> 'row' THEN role END AS role FROM tenancy.tenants) t ON t.namespace = n.nspname
     UNION ALL
     SELECT format('%%s %%I.%%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relacl, c.relowner, t.role
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace, role FROM tenancy.tenants) t ON t.namespace = n.nspname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace, CASE WHEN isolation <> 'row' THEN role END AS role FROM tenancy.tenants) t ON t.namespace = n.nspname
 ) AS o CROSS JOIN LATERAL aclexplode(o.acl) AS g
 -- Where the tenant has a role of its own, that of all tenants' applications is a stranger.
 WHERE %(separate)s AND g.grantee NOT IN (0, o.owner) AND pg_get_userbyid(g.grantee) IS DISTINCT FROM o.role
