@@ -58,6 +58,7 @@ CREATE TRIGGER gone AFTER DELETE ON {own}.items FOR EACH ROW EXECUTE FUNCTION {o
 POWERFUL = """
 ALTER TABLE {victim}.items OWNER TO {attackers};
 GRANT SELECT ON tenancy.tenants, tenancy.config TO PUBLIC;
+GRANT SELECT, INSERT, UPDATE ON tenancy.locks TO PUBLIC;
 DO $$ BEGIN EXECUTE pg_catalog.format('ALTER DATABASE %I SET lo_compat_privileges = on', current_database()); END $$
 """
 GROUP = """

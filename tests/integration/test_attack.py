@@ -37,8 +37,8 @@ from .marks import Look
 pytestmark = pytest.mark.anyio
 
 OWN_NAMES = ("select_own", "view_own", "materialized_view_own", "partition_own", "function_invoker_own", "function_definer_own")
-# What PostgreSQL shows to everybody, and what it asks no right for.
-OF_POSTGRESQL = ("advisory_lock", "catalogue")
+# What PostgreSQL shows to everybody.
+OF_POSTGRESQL = ("catalogue",)
 NO_IDS = ("tenant_id_quote", "tenant_id_identifier", "tenant_id_nul", "tenant_id_path", "tenant_id_case")
 LEFT = ("prepared", "temporary_table", "shadow_table", "shadow_view", "search_path", "tenant_setting")
 QUALIFIED = (

@@ -9,12 +9,12 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from tenancy_fixtures import Settings
+from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures._attack._class_a import CLASS_A
 from tenancy_fixtures._attack._crossing import Attack
 from tenancy_fixtures._attack._report import Outcome
 from tenancy_fixtures._attack._run import _engine_for
-from tenancy_fixtures._attack._tenants import Ground, throw_away
+from tenancy_fixtures._attack._tenants import Ground, probe_pack, throw_away
 from tenancy_fixtures._sessions import TenantSessions
 from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.runtime import Runtime
@@ -111,6 +111,17 @@ async def test_the_shared_tables_go_with_the_last_of_the_two(settings: Settings,
         assert look("SELECT pack FROM tenancy.shared_schemas")[0]["pack"] == ground.victim.tenant.pack
     left = "SELECT (SELECT count(*) FROM tenancy.shared_schemas) + (SELECT count(*) FROM tenancy.tenants) + (SELECT count(*) FROM tenancy.revisions) AS count"
     assert look(left) == [{"count": 0}]
+    assert look("SELECT nspname FROM pg_namespace WHERE strpos(nspname, 'attack') > 0") == []
+
+
+async def test_what_a_crashed_attack_left_goes_with_its_tables(settings: Settings, app_database_url: str, look: Look):
+    async with FixtureManager(settings, pack=probe_pack("row", "0")) as manager:
+        for name in ("attacker", "victim"):
+            await manager.create_tenant(f"doctor-attack-0-{name}", isolation="row")
+        assert look("SELECT pack FROM tenancy.shared_schemas") == [{"pack": "doctor-attack-0"}]
+        report = await attack(settings, url=app_database_url, remove_left=True)
+    assert report.removed == ("doctor-attack-0-attacker", "doctor-attack-0-victim")
+    assert look("SELECT pack FROM tenancy.shared_schemas") == []
     assert look("SELECT nspname FROM pg_namespace WHERE strpos(nspname, 'attack') > 0") == []
 
 
