@@ -14,7 +14,7 @@ from tenancy_fixtures._attack._class_a import CLASS_A
 from tenancy_fixtures._attack._crossing import Attack
 from tenancy_fixtures._attack._report import Outcome
 from tenancy_fixtures._attack._run import _engine_for
-from tenancy_fixtures._attack._tenants import Ground, probe_pack, throw_away
+from tenancy_fixtures._attack._tenants import Ground, SharedTables, probe_pack, throw_away
 from tenancy_fixtures._sessions import TenantSessions
 from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.runtime import Runtime
@@ -109,6 +109,8 @@ async def test_what_a_tenant_leaves_in_a_connection_is_nobodys(settings: Setting
 async def test_the_shared_tables_go_with_the_last_of_the_two(settings: Settings, admin_database_url: str, look: Look):
     async with shared(settings) as ground:
         assert look("SELECT pack FROM tenancy.shared_schemas")[0]["pack"] == ground.victim.tenant.pack
+        report = await ground.manager.apply(SharedTables(), tenant_id=ground.attacker.tenant.tenant_id, dry_run=True)
+        assert report.steps == ()
     left = "SELECT (SELECT count(*) FROM tenancy.shared_schemas) + (SELECT count(*) FROM tenancy.tenants) + (SELECT count(*) FROM tenancy.revisions) AS count"
     assert look(left) == [{"count": 0}]
     assert look("SELECT nspname FROM pg_namespace WHERE strpos(nspname, 'attack') > 0") == []
