@@ -24,7 +24,7 @@ from .utils import TenantUtils
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from sqlalchemy import Connection, TextClause
+    from sqlalchemy import Connection, RowMapping, TextClause
     from sqlalchemy.engine import Engine
     from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -164,16 +164,7 @@ class TenantSessions:
             if said["tenant"] != tenant_id:
                 raise _not_entered(tenant_id)
             raise TenantNotFound(f"no tenant {tenant_id!r}", tenant=tenant_id, hint="`tenancy tenant list` shows those that exist.")
-        if row["elsewhere"]:
-            hint = f"Bind an engine on the database {row['namespace']!r}, or use manager.session."
-            raise ConfigurationError(f"tenant {tenant_id!r} has a database of its own, and this is another", tenant=tenant_id, hint=hint)
-        if row["entered"] is None:
-            raise TenantSuspended(
-                f"tenant {tenant_id!r} is {row['state']}", tenant=tenant_id, hint="Nothing of it can be reached until it is active."
-            )
-        if row["exempt"]:
-            hint = "Let the engine use a login without SUPERUSER and BYPASSRLS, in an installation that has roles."
-            raise PoliciesBypassed("policies keep tenants apart that share tables, and they do not bind this login", tenant=tenant_id, hint=hint)
+        _refuse_entry(row, tenant_id)
         if row["leftovers"]:
             connection.execute(_statement("context.discard"))
         if self._translate is not None:
@@ -245,6 +236,17 @@ def _explained(error: DBAPIError, tenant_id: str) -> ConfigurationError | None:
         hint = f"Run `tenancy migrate {tenant_id}`: it makes the role and gives it its rights."
         return ConfigurationError("the tenant's role is not on this server", tenant=tenant_id, hint=hint)
     return _not_entered(tenant_id) if state == _NO_RIGHT else None
+
+
+def _refuse_entry(row: RowMapping, tenant_id: str) -> None:
+    if row["elsewhere"]:
+        hint = f"Bind an engine on the database {row['namespace']!r}, or use manager.session."
+        raise ConfigurationError(f"tenant {tenant_id!r} has a database of its own, and this is another", tenant=tenant_id, hint=hint)
+    if row["entered"] is None:
+        raise TenantSuspended(f"tenant {tenant_id!r} is {row['state']}", tenant=tenant_id, hint="Nothing of it can be reached until it is active.")
+    if row["exempt"]:
+        hint = "Let the engine use a login without SUPERUSER and BYPASSRLS, in an installation that has roles."
+        raise PoliciesBypassed("policies keep tenants apart that share tables, and they do not bind this login", tenant=tenant_id, hint=hint)
 
 
 def _not_entered(tenant_id: str) -> ConfigurationError:

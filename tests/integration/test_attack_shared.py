@@ -100,7 +100,6 @@ async def test_policies_keep_tenants_apart(settings: Settings, app_database_url:
     assert {found[name].error for name in ("insert_tenant", "update_tenant", "foreign_key_tenant")} == {"42501"}
 
 
-@pytest.mark.xfail(strict=True, reason="tenants that share tables share a role too: what one leaves in a connection, the next may read")
 async def test_what_a_tenant_leaves_in_a_connection_is_nobodys(settings: Settings, app_database_url: str):
     async with shared(settings) as ground:
         assert crossed(await attacked(settings, app_database_url, ground, {"temporary_table"})) == set()

@@ -21,6 +21,7 @@ from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures._pg import databases
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._sessions import TenantSessions
+from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.exceptions import ConfigurationError, NoDatabases, RunInProgress, ScriptFailed, TenantExists, TenantInUse
 from tenancy_fixtures.packs import DEFAULT_FOLDER, Pack
 from tests.acceptance.support import State
@@ -169,6 +170,15 @@ async def test_an_engine_of_the_main_database_does_not_enter_it(opened: FixtureM
                 with pytest.raises(ConfigurationError, match="a database of its own"):
                     session.execute(text("SELECT 1"))
         engine.dispose()
+
+
+async def test_an_attack_does_not_cross(opened: FixtureManager, settings: Settings, app_database_url: str, state: State):
+    for own_login in (False, True):
+        report = await attack(settings, url=None if own_login else app_database_url, own_login=own_login)
+        assert report.isolations == ("schema", "row", "database")
+        assert report.ok
+        assert report.crossed("database", "b") == ("databases", *(() if own_login else ("activity",)))
+    assert state.value("SELECT count(*) FROM tenancy.tenants") == 0
 
 
 async def test_an_installation_that_is_not_prepared(settings: Settings, state: State):
