@@ -18,10 +18,13 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000, help="records to load (1000000)")
     parser.add_argument("--rounds", type=int, help="rounds, each contender once in each; each benchmark has a number of its own")
     parser.add_argument("--database-url", help="an administrator's login on a server of your own; without it an embedded one is started")
+    parser.add_argument("--isolation", choices=("row",), help="with load: into tables that tenants share, beside a schema of a tenant's own")
     parser.add_argument("--without-peers", action="store_true", help="leave out the peers that have to be installed")
     parser.add_argument("--json", default="-", metavar="FILE", help="where the result goes; - for standard output")
     arguments = parser.parse_args()
-    benchmark = import_module(f"benchmarks.{arguments.name}")
+    if arguments.isolation and arguments.name != "load":
+        parser.error("--isolation is for load")
+    benchmark = import_module(f"benchmarks.{arguments.isolation or arguments.name}")
     rounds = arguments.rounds or benchmark.ROUNDS
     result = benchmark.run(arguments.rows, rounds, arguments.database_url, peers=not arguments.without_peers)
     text = json.dumps(result, indent=2)

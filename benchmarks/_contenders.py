@@ -21,10 +21,12 @@ import psycopg
 from psycopg import conninfo, sql
 
 from benchmarks import _tracks
-from benchmarks._server import drop_schema, drop_tenant, psql, settle
+from benchmarks._server import drop_schema, drop_tenant, psql, remove_rows, settle
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
+
+    Drop = Callable[[str, str], None]
 
 PEERS = Path(__file__).resolve().parent / "peers"
 PSQL = ("psql_csv_indexed", "psql_csv_late", "psql_binary_late")
@@ -38,6 +40,7 @@ class Ground:
     folder: Path
     rows: int
     python: Path | None = None  # of the environment with the peers
+    login: str | None = None  # of the library, where it is not the administrator's
     loads: dict[str, list[dict[str, Any]]] = field(default_factory=dict)  # what the library's own workers said
 
     # --- the library ----------------------------------------------------------------------------------------------------
@@ -48,19 +51,31 @@ class Ground:
         self.loads.setdefault(kind, []).append(result)
         return float(result["loads"][0]["seconds"])
 
-    def work(self, kind: str, files: list[Path], *, rows: int | None = None, **task: Any) -> dict[str, Any]:
+    def isolated(self, kind: str, isolation: str, *, name: str | None = None) -> float:
+        """One load by the library into a tenant that is kept apart so."""
+        drop = drop_tenant if isolation == "schema" else remove_rows
+        result = self.work(kind, [self.folder / f"tracks.{kind}"], isolation=isolation, drop=drop)
+        self.loads.setdefault(name or isolation, []).append(result)
+        return float(result["loads"][0]["seconds"])
+
+    def share(self, kind: str, tenant: str) -> None:
+        """Make the tables that tenants share, and a tenant with all rows in them, who stays."""
+        self.work(kind, [self.folder / f"tracks.{kind}"], isolation="row", tenant=tenant, drop=None)
+
+    def work(self, kind: str, files: list[Path], *, rows: int | None = None, drop: Drop | None = drop_tenant, **task: Any) -> dict[str, Any]:
         """Load files one after the other into one new tenant.
 
-        The tenant is dropped at the end, and a record that is not accounted for ends the benchmark.
+        The tenant is dropped at the end, unless it is to stay, and a record that is not accounted for ends the benchmark.
         """
         rows = rows or self.rows
-        tenant = f"bench_{secrets.token_hex(4)}"
-        task |= {"url": self.url, "tenant": tenant, "artists": _tracks.artists_of(rows)}
+        tenant = task.setdefault("tenant", f"bench_{secrets.token_hex(4)}")
+        task |= {"url": self.url, "login": self.login or self.url, "artists": _tracks.artists_of(rows)}
         task |= {"pack": str(_tracks.write_pack(self.folder, kind)), "files": list(map(str, files))}
         result = call([sys.executable, "-m", "benchmarks._worker"], task, cwd=_tracks.ROOT)
         if any(load["read"] != rows or load["stored"] != rows or load["lost"] for load in result["loads"]):
             sys.exit(f"the load of {kind} did not account for every record")
-        drop_tenant(self.url, tenant)
+        if drop is not None:
+            drop(self.url, tenant)
         return result
 
     # --- psql -----------------------------------------------------------------------------------------------------------

@@ -10,13 +10,14 @@ from contextlib import contextmanager
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 import psycopg
 from psycopg import sql
 
 from tenancy_fixtures import Settings
 from tenancy_fixtures._pg import embedded
-from tenancy_fixtures._pg.bootstrap import init_host, with_parts
+from tenancy_fixtures._pg.bootstrap import init_host, set_login, with_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -79,6 +80,35 @@ def drop_tenant(url: str, tenant: str) -> None:
     with psycopg.connect(url) as connection:
         connection.execute("DELETE FROM tenancy.tenants WHERE tenant_id = %s", [tenant])
     drop_schema(url, f"t_{tenant}")
+
+
+def remove_rows(url: str, tenant: str) -> None:
+    """The same for a tenant that shares its tables: what it leaves is cleared away, so that the next one finds them as it did."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        row = connection.execute("DELETE FROM tenancy.tenants WHERE tenant_id = %s RETURNING uid, namespace::text", [tenant]).fetchone()
+        uid, namespace = row or ("", "")
+        for table in ("tracks", "artists"):
+            name = sql.Identifier(namespace, table)
+            connection.execute(sql.SQL("DELETE FROM {} WHERE tenant_id = {}").format(name, sql.Literal(uid)))
+            connection.execute(sql.SQL("VACUUM ANALYZE {}").format(name))
+    settle(url)
+
+
+@contextmanager
+def service(url: str) -> Iterator[str]:
+    """A login of the database's that policies bind, as an administrator's is not; dropped afterwards."""
+    login, password = f"tenancy_bench_{secrets.token_hex(4)}", secrets.token_hex(16)
+
+    async def make() -> None:
+        async with await psycopg.AsyncConnection.connect(url, autocommit=True) as connection:
+            await set_login(connection, login, password, ("migrator", "loader", "app"))
+
+    asyncio.run(make())
+    try:
+        yield with_parts(url, database=urlsplit(url).path.lstrip("/"), user=login, password=password)
+    finally:
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute(sql.SQL("DROP ROLE {}").format(sql.Identifier(login)))
 
 
 def psql() -> str:

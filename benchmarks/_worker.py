@@ -11,6 +11,7 @@ import json
 import resource
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,9 +20,11 @@ from psycopg import sql
 
 from benchmarks._tracks import ARTISTS
 from tenancy_fixtures import FixtureManager, Pack, Settings
+from tenancy_fixtures._rowify import row_script
+from tenancy_fixtures.runtime import Runtime
 
 if TYPE_CHECKING:
-    from tenancy_fixtures._shapes import RunReport
+    from tenancy_fixtures._shapes import RunReport, Tenant
 
 TICK = 0.001  # seconds that the probe of the loop sleeps
 
@@ -30,9 +33,10 @@ async def main(task: dict[str, Any]) -> dict[str, Any]:
     """Make the tenant, load each file in turn, and say what it took."""
     _import_all()
     result: dict[str, Any] = {"loads": []}
-    async with FixtureManager(Settings.from_env(database_url=task["url"]), pack=Pack.from_folder(task["pack"])) as manager:
-        tenant = await manager.create_tenant(task["tenant"])
-        _fill_artists(task["url"], tenant.namespace, task["artists"])
+    settings, isolation = Settings.from_env(database_url=task["login"]), task.get("isolation", "schema")
+    async with FixtureManager(settings, pack=await _pack(task["pack"], settings, isolation)) as manager:
+        tenant = await manager.create_tenant(task["tenant"], isolation=isolation)
+        _fill_artists(task["url"], tenant, task["artists"])
         if task.get("probe"):
             result["idle"] = await _idle(float(task["probe"]))
         lags: list[float] = []
@@ -62,6 +66,18 @@ async def _validate(manager: FixtureManager, tenant: str) -> dict[str, Any]:
     return {"seconds": time.perf_counter() - began, "checks": report.checks, "findings": [item.to_dict() for item in report.findings]}
 
 
+async def _pack(folder: str, settings: Settings, isolation: str) -> Pack:
+    """The pack; where tenants share tables, with what makes them such."""
+    pack = Pack.from_folder(folder)
+    if isolation != "row":
+        return pack
+    runtime = await Runtime.open(settings)
+    try:
+        return replace(pack, row_sql=await row_script(pack, runtime))
+    finally:
+        await runtime.close()
+
+
 def _import_all() -> None:
     import pgpq  # noqa: F401
     import polars as pl  # noqa: F401
@@ -73,10 +89,11 @@ def _import_all() -> None:
     import tenancy_fixtures._pg.copy  # noqa: F401
 
 
-def _fill_artists(url: str, schema: str, artists: int) -> None:
+def _fill_artists(url: str, tenant: Tenant, artists: int) -> None:
     with psycopg.connect(url) as connection:
-        connection.execute(sql.SQL(ARTISTS).format(schema=sql.Identifier(schema), artists=sql.Literal(artists)))
-    _settle(url, schema)
+        connection.execute("SELECT set_config('tenancy.tenant_uid', %s, true)", [str(tenant.uid)])
+        connection.execute(sql.SQL(ARTISTS).format(schema=sql.Identifier(tenant.namespace), artists=sql.Literal(artists)))
+    _settle(url, tenant.namespace)
 
 
 def _settle(url: str, schema: str) -> None:

@@ -58,12 +58,13 @@ def state(admin_database_url: str, isolation: str) -> State:
 
 
 @pytest.fixture(autouse=True)
-def _neighbour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _neighbour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _nobody_left: None) -> Iterator[None]:
     """Where tenants share tables there is one more, whose rows are the same after the test."""
     if "isolation" not in request.fixturenames or request.getfixturevalue("isolation") != "row":
         yield
         return
     neighbour = Neighbour(request.getfixturevalue("state"))
+    neighbour.remember()
     monkeypatch.setattr(SharedManager, "folder", request.getfixturevalue("tmp_path_factory").mktemp("neighbour"), raising=False)
     monkeypatch.setattr(SharedManager, "neighbour", neighbour, raising=False)
     monkeypatch.setattr(request.module, "FixtureManager", SharedManager)

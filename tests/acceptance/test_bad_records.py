@@ -29,6 +29,7 @@ from tests.acceptance.support import (
 )
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 
 FIRST, SECOND = user(1), user(2)

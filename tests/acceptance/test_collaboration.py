@@ -15,6 +15,7 @@ from tenancy_fixtures.exceptions import DataRejected
 from tests.acceptance.support import State
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 EXPORT: dict[str, Any] = {
     "workspaces": [{"slug": "mixes", "name": "Mixes", "owner": "ann", "created_at": "2024-01-01T00:00:00Z"}],

@@ -16,6 +16,7 @@ from tests.acceptance.model_files import CACHED, CARD, COMMIT, CONFIG, MLMODEL, 
 from tests.acceptance.support import State, failing
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 FILES: dict[str, tuple[str, Any]] = {
     f"{CACHED}/config.json": ("hub-config", CONFIG),

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -248,6 +249,65 @@ async def test_rows_of_all_tenants_move_to_a_new_partition(two: FixtureManager, 
         assert [item for item in (await two.validate(name)).findings if item.severity == "error"] == []
 
 
+INDEX = "SELECT 'shared_notes_1.notes_code_key'::regclass::oid"
+
+
+async def test_indexes_come_late_only_where_nobody_else_has_rows(settings: Settings, pack: Pack, state: State, monkeypatch: pytest.MonkeyPatch):
+    """Who takes them off closes the table to all tenants until the load has ended."""
+    monkeypatch.setattr("tenancy_fixtures._dataset_load.LATE_INDEX_BYTES", 1)
+    async with FixtureManager(settings, pack=pack) as manager:
+        for name in ("acme", "beta", "other"):
+            await manager.create_tenant(name)
+        objects, index = state.snapshot()["objects"], state.value(INDEX)
+        await manager.load_fixtures("acme", sources=files(pack, "acme"))
+        built, partitions = state.value(INDEX), [item for item in state.snapshot()["objects"] if "happened_2026" in item]
+        assert built != index, "built anew"
+        assert [item for item in state.snapshot()["objects"] if item not in partitions] == objects
+        await manager.load_fixtures("beta", sources=files(pack, "beta"))
+        assert state.value(INDEX) == built, "kept as it was"
+        assert [row["body"] for name in ("acme", "beta") for row in rows_of(state, "notes", name)] == ["acme", None, "beta", None]
+        # Rows of others in a table that refers to it, and nowhere else.
+        state.run(
+            "ALTER TABLE shared_notes_1.heads ADD COLUMN code text, ADD FOREIGN KEY (tenant_id, code) REFERENCES shared_notes_1.notes (tenant_id, code)"
+        )
+        state.run(
+            "DELETE FROM shared_notes_1.notes",
+            "INSERT INTO shared_notes_1.heads (tenant_id, head) SELECT uid, 1 FROM tenancy.tenants WHERE tenant_id = 'beta'",
+        )
+        await manager.load_fixtures("other", sources=files(pack, "other"))
+        assert state.value(INDEX) == built
+        assert [(await manager.validate(name)).ok for name in ("acme", "beta", "other")] == [True] * 3
+
+
+async def test_late_indexes_do_not_wait_for_who_reads(settings: Settings, pack: Pack, state: State, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("tenancy_fixtures._dataset_load.LATE_INDEX_BYTES", 1)
+    async with FixtureManager(settings, pack=pack) as manager:
+        await manager.create_tenant("acme")
+        index = state.value(INDEX)
+        with psycopg.connect(state.url) as reader:
+            reader.execute("SELECT FROM shared_notes_1.notes")
+            await manager.load_fixtures("acme", sources=files(pack, "acme"))
+        assert (state.value(INDEX), len(rows_of(state, "notes", "acme"))) == (index, 2)
+
+
+async def test_many_rows_beside_a_neighbours(two: FixtureManager, pack: Pack, state: State):
+    """They come in the order of their keys; a record that the table refuses is named all the same."""
+    file = pack.folder.parent / "many.json"
+    records = [{"at": f"2026-03-{1 + number % 28:02d}T00:{number % 60:02d}:00Z", "what": str(number)} for number in range(25_000)]
+    file.write_text(json.dumps(records))
+    report = (await two.load_fixtures("acme", sources={"happened": file})).dataset("happened")
+    assert (report.stored, len(rows_of(state, "happened", "acme")), len(rows_of(state, "happened", "beta"))) == (25_000, 25_002, 2)
+    state.run("ALTER TABLE shared_notes_1.notes ADD CHECK (body <> 'x')")
+    notes = pack.folder.parent / "refused.json"
+    notes.write_text(
+        json.dumps(
+            [{"code": "c", "body": "y", "parent": None}, {"code": "d", "body": "x", "parent": None}, {"code": "e", "body": None, "parent": "z"}]
+        )
+    )
+    found = (await two.load_fixtures("acme", sources={"notes": notes}, on_error="reject")).dataset("notes")
+    assert [(item.record, item.rule) for item in found.listed_rejects] == [(2, "check"), (3, "reference")]
+
+
 # --- looked over and repaired ----------------------------------------------------------------------------------------
 
 
@@ -414,8 +474,6 @@ async def test_rows_that_would_stay_keep_the_tenant(two: FixtureManager, state: 
 
 async def test_tables_in_use_are_not_waited_for(two: FixtureManager, state: State):
     """What policies show is exact where they are as they must be, and else nothing is believed."""
-    import psycopg
-
     with psycopg.connect(state.url) as reader:
         reader.execute("SELECT FROM shared_notes_1.notes")
         await two.drop_tenant("acme")

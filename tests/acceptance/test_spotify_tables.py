@@ -14,6 +14,7 @@ from tenancy_fixtures import FixtureManager, SpotifyDataLoader
 from tests.acceptance.support import State
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 ID = "4GiXBCUF7H6YfNQsnBRIzl"
 FEATURES = {

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from psycopg import errors
 
 from .. import constants
+from ..constants import TENANT_COLUMN
 from ..exceptions import RowsLost
 from . import _rejects
 from ._put_back import PutBack, unqualified_nothing
@@ -135,7 +136,8 @@ class DirectWay:
                 await self._put_back_reference(part, peers)
 
     def _is_key(self, part: Part) -> bool:
-        return bool(part["unique"]) and not part["special"] and set(part["columns"]) == set(self.target.key)
+        own = {TENANT_COLUMN} if self.target.table.shared else set()
+        return bool(part["unique"]) and not part["special"] and set(part["columns"]) - own == set(self.target.key)
 
     async def _refuse_empty_keys(self) -> None:
         rejected = await _rejects.nulls(self.target, self.target.key, self._rows)

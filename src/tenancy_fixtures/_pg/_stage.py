@@ -16,6 +16,7 @@ from ._distinct import DistinctKeys
 from ._lookups import resolve
 from ._partitions import make_partitions
 from ._put_back import unqualified_nothing
+from ._shared_write import insert_shared
 from ._target import column, equal, listed, trusted
 from ._write import Outcome, move_sequences
 from .sql import identifier
@@ -228,6 +229,8 @@ class StagedWay:
     async def _send_statement(self, inserted: int, updated: int, staged: int) -> int:
         target = self.target
         columns, values = listed(target.columns), await self._values()
+        if inserted == staged and target.table.shared:
+            return await insert_shared(target, self.relation, columns, values, staged, indexed=self._bare is None)
         if inserted == staged:
             return (await target.run("insert_all", table=target.name, columns=columns, values=values, stage=self.relation)).rowcount
         names: dict[str, sql.Composable] = {

@@ -191,6 +191,16 @@ FROM {changes}
 -- name: insert_all
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s
 
+-- name: insert_shared
+INSERT INTO {table} ({columns}, {tenant}) OVERRIDING SYSTEM VALUE SELECT {values}, (SELECT tenancy.tenant_uid()) FROM {stage} AS s{order}
+
+-- name: spare_memory
+-- What a sort may take, as far as a server can well spare it; before is what it was.
+SELECT pg_catalog.current_setting('work_mem') AS before, pg_catalog.set_config('work_mem', '64MB', true)
+
+-- name: set_memory
+SELECT pg_catalog.set_config('work_mem', %(memory)s, true)
+
 -- name: merge
 MERGE INTO {table} AS t USING {source} AS s ON {match}
 WHEN MATCHED AND {differs} THEN UPDATE SET {assignments}
@@ -209,7 +219,7 @@ SET CONSTRAINTS {constraints} DEFERRED
 -- name: can_go_direct
 -- False for what COPY into a bare heap would treat differently, and for what could not be put back as it was.
 SELECT NOT EXISTS (SELECT FROM pg_inherits WHERE inhrelid = c.oid OR inhparent = c.oid)
-    AND c.relkind = 'r' AND NOT c.relrowsecurity AND NOT c.relhasrules
+    AND c.relkind = 'r' AND (%(shared)s OR NOT c.relrowsecurity) AND NOT c.relhasrules
     AND NOT EXISTS (SELECT FROM pg_trigger WHERE tgrelid = c.oid AND NOT tgisinternal)
     AND NOT EXISTS (SELECT FROM pg_constraint WHERE conrelid = c.oid AND (contype = 'x' OR (contype = 'f' AND NOT convalidated)))
     AND NOT EXISTS (
@@ -402,11 +412,17 @@ FROM {relation} AS r WHERE NOT EXISTS (SELECT FROM bound b WHERE r.{column} >= b
 -- name: make_partition
 CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING GENERATED INCLUDING STORAGE INCLUDING COMPRESSION)
 
+-- name: lock_at_once
+LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE NOWAIT
+
+-- name: others_rows
+SELECT EXISTS (SELECT FROM {table} WHERE {tenant} {whose}) AS found
+
 -- name: lock_partitions
 LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE
 
 -- name: open_partition
--- For a moment its owner is let through: rows that have no policy are shown to nobody else. The lock stays until the load has ended.
+-- For a moment its owner is let through, and nobody else. The lock stays until the transaction, or the savepoint, has ended.
 ALTER TABLE {partition} NO FORCE ROW LEVEL SECURITY
 
 -- name: close_partition
