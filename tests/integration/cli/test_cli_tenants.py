@@ -37,10 +37,27 @@ def test_create_in_json_is_the_tenant(tenancy):
     assert tenancy("tenant", "create", "acme", "--exist-ok", "--json").json["uid"] == made["uid"]
 
 
+def test_tenants_that_share_tables(tenancy, look):
+    plan = tenancy("tenant", "create", "acme", "--isolation", "row", "--dry-run")
+    assert plan.out.startswith("acme: would\n  create acme (tier standard, isolation row)\n")
+    for name in ("acme", "beta"):
+        done = tenancy("tenant", "create", name, "--isolation", "row")
+        assert (done.code, done.out.split(", ")[0]) == (0, f"Tenant '{name}' is there: rows in schema shared_spotify_agent")
+    assert [(item["namespace"], item["isolation"]) for item in tenancy("tenant", "list", "--json").lines] == [("shared_spotify_agent", "row")] * 2
+    assert tenancy("tenant", "list").out.splitlines()[2].split()[:3] == ["acme", "shared_spotify_agent", "row"]
+    assert "tier standard, rows in schema shared_spotify_agent" in tenancy("tenant", "show", "acme").out
+    done = tenancy("tenant", "create", "acme", "--isolation", "schema", "--exist-ok")
+    assert (done.code, "does not change to 'schema'" in done.err) == (3, True)
+    done = tenancy("tenant", "drop", "acme", "--yes", "--now")
+    assert done == Done(0, "Tenant 'acme' is gone: configuration, rows in schema shared_spotify_agent, entry in the registry.\n", "")
+    assert look("SELECT tenant_id, isolation FROM tenancy.tenants") == [("beta", "row")]
+
+
 def test_a_value_that_is_none_is_2_and_says_what_it_may_be(tenancy, state):
     before = state()
     for option, value, said in (
         ("--tier", "gold", "no tier 'gold'. The pack 'spotify-agent' has: free, standard, premium, enterprise."),
+        ("--isolation", "rows", "no isolation 'rows': it is schema, row or database"),
         ("--limit", "storage", "'storage' is not NAME=VALUE"),
         ("--limit", "storage=lots", "limit 'storage' is not a quantity. Write for example"),
         ("--limit", "storage=5XB", "no such unit: 'xb'. Bytes: kB MB GB TB, KiB MiB GiB TiB."),
