@@ -48,7 +48,7 @@ class SharedManager(FixtureManager):
         return await super().create_tenant(tenant_id, **{"isolation": "row", **facts})
 
     async def load_fixtures(self, tenant_id: str, *arguments: Any, **facts: Any) -> RunReport:
-        if not self.neighbour.rows:
+        if not self.neighbour.rows and not self.neighbour.state.is_watched:
             with contextlib.suppress(TenancyError):
                 await super().load_fixtures(NEIGHBOUR, *arguments, **facts)
             self.neighbour.remember()
@@ -66,7 +66,7 @@ class Neighbour:
     """A tenant beside the one that a test is about. Whatever becomes of that one, this one's rows are the same at the end."""
 
     def __init__(self, state: State) -> None:
-        self._state = state
+        self.state = state
         self.rows: dict[str, Any] = {}
 
     def remember(self) -> None:
@@ -74,14 +74,14 @@ class Neighbour:
 
     def look(self) -> dict[str, Any]:
         """Count and digest of its rows, by table, as somebody whom no policy filters."""
-        found = self._state.rows("SELECT namespace::text, uid::text FROM tenancy.tenants WHERE tenant_id = %s", NEIGHBOUR)
+        found = self.state.rows("SELECT namespace::text, uid::text FROM tenancy.tenants WHERE tenant_id = %s", NEIGHBOUR)
         if not found:
             return {}
         namespace, uid = found[0].values()
         query = sql.SQL(
             "SELECT count(*) AS count, coalesce(sum(hashtextextended(t::text, 0)::numeric), 0)::text AS digest FROM {} AS t WHERE tenant_id = {}"
         )
-        with psycopg.connect(self._state.url, autocommit=True) as connection:
+        with psycopg.connect(self.state.url, autocommit=True) as connection:
             names = connection.execute(_TABLES, (namespace,)).fetchall()
             rows = {name: connection.execute(query.format(sql.Identifier(namespace, name), sql.Literal(uid))).fetchone() for (name,) in names}
         return {name: row for name, row in rows.items() if row and row[0]}

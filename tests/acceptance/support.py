@@ -45,6 +45,7 @@ class State:
 
     def __init__(self, url: str) -> None:
         self.url = url
+        self.is_watched = False  # whether every change is counted now
 
     def rows(self, query: str, *values: Any) -> list[dict[str, Any]]:
         with psycopg.connect(self.url, autocommit=True, row_factory=dict_row) as connection:
@@ -119,8 +120,10 @@ def failing(
     """The block must raise exactly this error, say whose and where, leak nothing, and leave nothing but its trace."""
     before, runs = state.snapshot(), state.value("SELECT count(*) FROM tenancy.runs")
     caught: list[Any] = []
+    state.is_watched = True
     with pytest.raises(TenancyError) as raised:
         yield caught
+    state.is_watched = False
     error = raised.value
     assert type(error) is kind, f"{error!r}\n{error.to_dict()}"
     caught.append(error)

@@ -13,6 +13,14 @@ from tenancy_fixtures.packs import DEFAULT_FOLDER
 from tests.acceptance.support import PackFolder, State, failing
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
+# They count what is there of all tenants, or change the structure.
+ALONE = (
+    "test_a_key_stands_for_one_creation",
+    "test_dropping_takes_everything_but_the_trace",
+    "test_every_version_is_kept",
+    "test_many_at_once_make_one",
+)
 
 TENANT = json.loads((DEFAULT_FOLDER / "tenant_template.json").read_text())
 CONFIG = json.loads((DEFAULT_FOLDER / "config_template.json").read_text())

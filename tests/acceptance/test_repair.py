@@ -8,6 +8,13 @@ from tenancy_fixtures import FixtureManager, RunReport
 from tests.acceptance.support import TRACKS, USERS, State, as_csv, track, user
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
+# They count what is there of all tenants, or change the structure.
+ALONE = (
+    "test_an_object_of_another_role_is_left_and_the_rest_is_repaired",
+    "test_a_schema_of_another_role_is_left",
+    "test_rows_of_another_roles_table_are_left",
+)
 
 
 def done(report: RunReport) -> list[tuple[str, str]]:

@@ -12,6 +12,7 @@ from tenancy_fixtures import exceptions as errors
 from tests.acceptance.support import State, failing
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 SCHEMA = """
 CREATE TABLE labels (label text PRIMARY KEY, country text);

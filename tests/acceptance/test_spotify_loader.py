@@ -18,6 +18,7 @@ from tenancy_fixtures.exceptions import ConfigurationError, DataRejected, Unknow
 from tests.acceptance.support import PackFolder, State, failing
 
 pytestmark = pytest.mark.anyio
+SHARED_TOO = "all"
 
 IDS = [f"{number:022d}" for number in range(100)]
 
