@@ -132,13 +132,8 @@ class DatabaseFixture(BaseFixture):
                 return
             else:
                 uid = uuid.uuid4()
-                namespace = TenantUtils.namespace(self._tenant_id)
-                taken = await transaction.one("databases.namespace_taken", namespace=namespace)
-                values = {
-                    "uid": uid,
-                    "namespace": TenantUtils.namespace(self._tenant_id, uid) if taken and taken["taken"] else namespace,
-                    "kind": "create",
-                }
+                # Names of databases are the server's, where other installations may have a tenant of that name.
+                values = {"uid": uid, "namespace": TenantUtils.namespace(self._tenant_id, uid), "kind": "create"}
             await transaction.run("databases.intend", tenant_id=self._tenant_id, **values)
 
 

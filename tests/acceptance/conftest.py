@@ -13,11 +13,13 @@ import pytest
 from psycopg import sql
 
 from tenancy_fixtures import FixtureManager, Settings
+from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures.packs import DEFAULT_FOLDER
 
 pytest.register_assert_rewrite("tests.acceptance.support")
 
-from tests.acceptance.sharing import Neighbour, SharedManager, SharedState  # noqa: E402 - after asking for its asserts to be explained
+from tests.acceptance.own_databases import ApartManager, ApartState, template_of  # noqa: E402
+from tests.acceptance.sharing import Neighbour, SharedManager, SharedState  # noqa: E402
 from tests.acceptance.support import PackFolder, State  # noqa: E402
 from tests.databases import drop_database  # noqa: E402
 
@@ -35,16 +37,21 @@ def database(admin_url: str, template_database: str) -> Iterator[str]:
     run("GRANT CREATE, TEMPORARY ON DATABASE {} TO {}", name, "tenancy_test_migrator")
     run("GRANT TEMPORARY ON DATABASE {} TO {}", name, "tenancy_test_loader")
     yield name
-    drop_database(admin_url, name)
+    template = template_of(with_parts(admin_url, database=name))
+    drop_database(admin_url, name, *([template] if template else []))
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Tests that a module names in ``SHARED_TOO`` are about tenants however they are kept apart; all but those in ``ALONE`` where it says ``all``."""
+    """Tests that a module names in ``SHARED_TOO`` are about tenants however they are kept apart; all but those in ``ALONE`` where it says ``all``.
+
+    With ``APART_TOO`` they are tried with a database for each tenant as well, which takes the longest.
+    """
     if "isolation" in metafunc.fixturenames:
         named, alone, name = getattr(metafunc.module, "SHARED_TOO", ()), getattr(metafunc.module, "ALONE", ()), metafunc.function.__name__
         shared = name not in alone if named == "all" else name in named
+        apart = shared and getattr(metafunc.module, "APART_TOO", False)
         if shared:
-            metafunc.parametrize("isolation", ["schema", "row"], indirect=True)
+            metafunc.parametrize("isolation", ["schema", "row", *(["database"] if apart else [])], indirect=True)
 
 
 @pytest.fixture
@@ -54,7 +61,8 @@ def isolation(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def state(admin_database_url: str, isolation: str) -> State:
-    return SharedState(admin_database_url) if isolation == "row" else State(admin_database_url)
+    kinds: dict[str, type[State]] = {"row": SharedState, "database": ApartState}
+    return kinds.get(isolation, State)(admin_database_url)
 
 
 @pytest.fixture(autouse=True)
@@ -72,10 +80,26 @@ def _neighbour(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, 
     assert neighbour.look() == neighbour.rows
 
 
+@pytest.fixture(autouse=True)
+def _apart(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, _nobody_left: None) -> Iterator[None]:
+    """Where tenants have databases of their own, those are gone with the test."""
+    if "isolation" not in request.fixturenames or request.getfixturevalue("isolation") != "database":
+        yield
+        return
+    state = request.getfixturevalue("state")
+    monkeypatch.setattr(ApartManager, "state", state, raising=False)
+    monkeypatch.setattr(request.module, "FixtureManager", ApartManager)
+    yield
+    state.clear()
+
+
+_MANAGERS: dict[str, type[FixtureManager]] = {"row": SharedManager, "database": ApartManager}
+
+
 @pytest.fixture
 def manager(settings: Settings, isolation: str) -> FixtureManager:
     """A manager on the module's database; open it with ``async with``."""
-    return SharedManager(settings) if isolation == "row" else FixtureManager(settings)
+    return _MANAGERS.get(isolation, FixtureManager)(settings)
 
 
 @pytest.fixture(autouse=True)

@@ -14,6 +14,7 @@ from tests.acceptance.support import PackFolder, State, failing
 
 pytestmark = pytest.mark.anyio
 SHARED_TOO = "all"
+APART_TOO = True
 # They count what is there of all tenants, or change the structure.
 ALONE = (
     "test_a_key_stands_for_one_creation",

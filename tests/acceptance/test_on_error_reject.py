@@ -15,6 +15,7 @@ from tests.acceptance.support import SECRET, USERS, State, as_csv, failing, of_t
 
 pytestmark = pytest.mark.anyio
 SHARED_TOO = "all"
+APART_TOO = True
 
 # Two faults in record 4; a record that is no row at all; several rules.
 BAD = {2: {"plan": SECRET}, 4: {"email": "nobody", "country": "France"}, 5: {"birth_date": "31.1.1990"}, 9: {"handle": ""}}

@@ -16,6 +16,7 @@ from tests.acceptance.support import TRACKS, USERS, PackFolder, State, as_csv, t
 
 pytestmark = pytest.mark.anyio
 SHARED_TOO = "all"
+APART_TOO = True
 # They count what is there of all tenants, or change the structure.
 ALONE = ("test_an_idempotency_key_stands_for_one_load", "test_the_trace_of_a_load", "test_sequences_are_ahead_and_statistics_new")
 

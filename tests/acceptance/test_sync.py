@@ -13,6 +13,7 @@ from tests.acceptance.support import State, failing
 
 pytestmark = pytest.mark.anyio
 SHARED_TOO = "all"
+APART_TOO = True
 # They count what is there of all tenants, or change the structure.
 ALONE = ("test_nothing_of_others_is_removed_or_changed_along", "test_rows_that_refer_to_each_other_go_together", "test_keys_of_a_tenant_go_with_it")
 

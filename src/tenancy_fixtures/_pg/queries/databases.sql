@@ -32,11 +32,6 @@ SELECT tenant_id, uid, namespace::text AS namespace, kind FROM tenancy.intents W
 -- name: forget
 DELETE FROM tenancy.intents WHERE tenant_id = %(tenant_id)s
 
--- name: namespace_taken
-SELECT EXISTS (SELECT FROM pg_catalog.pg_database WHERE datname = %(namespace)s)
-    OR EXISTS (SELECT FROM tenancy.tenants WHERE namespace = %(namespace)s)
-    OR EXISTS (SELECT FROM tenancy.intents WHERE namespace = %(namespace)s) AS taken
-
 -- name: become
 -- For the session: what follows cannot be in a transaction.
 SELECT pg_catalog.set_config('role', coalesce(%(role)s, 'none'), false)
