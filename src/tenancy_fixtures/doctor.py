@@ -64,6 +64,7 @@ FAULTS: Final[dict[str, tuple[str, str]]] = {
         "Tenants' databases are copies of it: what somebody puts there all of them get, and while he is in it none is made.",
     ),
     "namespace_unknown": ("warning", "It looks like a tenant's schema, and the registry has no tenant for it."),
+    "policy_missing": ("error", "Tenants share the schema, and nothing keeps their rows of this table apart."),
     "policy_not_in_force": ("error", "The table has the tenants' policy, and it is not asked."),
     "policy_open": ("error", "It lets every row through, whatever the other policies of the table say."),
     "server_too_old": ("warning", "CVE-2025-8713: statistics of the planner show values of rows that a policy or a view hides."),

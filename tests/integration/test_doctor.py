@@ -41,7 +41,7 @@ SEEDS: dict[str, tuple[str, str]] = {
     "registrar_open": ("GRANT {p}_registrar TO {p}_other", "REVOKE {p}_registrar FROM {p}_other"),
     "tenant_without_role": (
         "UPDATE tenancy.tenants SET role = NULL WHERE tenant_id = 'acme'",
-        "UPDATE tenancy.tenants SET role = 'tenancy_t_' || replace(uid::text, '-', '')",
+        "UPDATE tenancy.tenants SET role = 'tenancy_t_' || replace(uid::text, '-', '') WHERE tenant_id = 'acme'",
     ),
     "tenants_share_a_role": (
         "GRANT USAGE ON SCHEMA t_acme, t_globex TO {p}_app",
@@ -101,7 +101,7 @@ SEEDS: dict[str, tuple[str, str]] = {
     "namespace_unknown": ("CREATE SCHEMA t_nobody AUTHORIZATION {p}_migrator", "DROP SCHEMA t_nobody"),
     "database_missing": (
         "UPDATE tenancy.tenants SET isolation = 'database' WHERE tenant_id = 'acme'",
-        "UPDATE tenancy.tenants SET isolation = 'schema'",
+        "UPDATE tenancy.tenants SET isolation = 'schema' WHERE tenant_id = 'acme'",
     ),
     "intent_left": (
         "INSERT INTO tenancy.intents VALUES ('gone', gen_random_uuid(), 't_gone', 'create', now() - interval '1 hour')",
@@ -110,6 +110,10 @@ SEEDS: dict[str, tuple[str, str]] = {
     "template_open": (
         "UPDATE tenancy.installation SET template = current_database()",
         "UPDATE tenancy.installation SET template = NULL",
+    ),
+    "policy_missing": (
+        "CREATE TABLE shared_spotify_agent.more (i integer); ALTER TABLE shared_spotify_agent.more OWNER TO {p}_migrator",
+        "DROP TABLE shared_spotify_agent.more",
     ),
     "policy_not_in_force": (
         "CREATE POLICY tenant ON t_acme.artists USING (artist_id = (SELECT tenancy.tenant_uid()))",
@@ -130,7 +134,7 @@ UNSEEDED = {"server_too_old", "connection_not_encrypted", "pooler_unsaid"}
 IN_WORDS = {
     *("login_is_superuser", "type_crosses", "risky_extension", "publication_holds_tenants", "event_trigger"),
     *("namespace_missing", "namespace_unknown", "tenant_without_role", "tenants_share_a_role"),
-    *("database_missing", "intent_left", "template_open"),
+    *("policy_missing", "database_missing", "intent_left", "template_open"),
 }
 
 
@@ -176,8 +180,8 @@ def installation(admin_url: str) -> Iterator[Installation]:
             await set_login(connection, APP, PASSWORD, ("app",), ROLES)
             await set_login(connection, OTHER, PASSWORD, (), ROLES)
         async with FixtureManager(Settings.from_env(database_url=with_parts(admin_url, database=name, user=SERVICE, password=PASSWORD))) as manager:
-            for tenant in ("acme", "globex"):
-                await manager.create_tenant(tenant)
+            for tenant, isolation in (("acme", "schema"), ("globex", "schema"), ("initech", "row"), ("umbrella", "row")):
+                await manager.create_tenant(tenant, isolation=isolation)
                 await manager.load_fixtures(tenant, datasets=["artists", "albums"])
 
     asyncio.run(prepare())

@@ -179,6 +179,8 @@ async def prepare(url: str) -> str:
                 await connection.execute(compose("databases.make_template", database=database))
         await _initialise(url, name)
         with translated():
+            comment = literal(f"Copied for tenants of {connection.info.dbname} that have databases of their own")
+            await connection.execute(compose("databases.describe", database=database, comment=comment))
             await connection.execute(compose("databases.seal_template", database=database))
             await connection.execute(query("databases.set_template"), {"template": name})
     return name

@@ -41,7 +41,9 @@ SELECT format('role %%I: %%s', r.rolname, string_agg(p.word, ', ')) AS object, f
 FROM pg_roles r CROSS JOIN LATERAL (VALUES ('SUPERUSER', r.rolsuper), ('CREATEDB', r.rolcreatedb), ('CREATEROLE', r.rolcreaterole),
     ('REPLICATION', r.rolreplication), ('BYPASSRLS', r.rolbypassrls)) AS p (word, has)
 WHERE r.rolname = ANY (%(known)s::text[]) AND p.has AND NOT (p.word = 'CREATEROLE' AND r.rolname IS NOT DISTINCT FROM %(registrar)s::text)
-  AND NOT (p.word = 'CREATEDB' AND r.rolname = %(migrator)s::text AND EXISTS (SELECT FROM tenancy.installation WHERE template IS NOT NULL))
+  AND NOT (p.word = 'CREATEDB' AND r.rolname = %(migrator)s::text AND EXISTS (
+      -- Of this installation, or of another on the server: roles are for all of them.
+      SELECT FROM pg_database d WHERE d.datistemplate AND starts_with(shobj_description(d.oid, 'pg_database'), 'Copied for tenants')))
 GROUP BY r.rolname ORDER BY 1
 
 -- name: registrar_open
@@ -83,20 +85,20 @@ ORDER BY 1
 -- name: foreign_owner
 SELECT format('%%I.%%I belongs to %%I', n.nspname, c.relname, pg_get_userbyid(c.relowner)) AS object,
     format('ALTER TABLE %%I.%%I OWNER TO %%I;', n.nspname, c.relname, coalesce(%(migrator)s::text, pg_get_userbyid(n.nspowner))) AS fix
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_get_userbyid(c.relowner) <> coalesce(%(migrator)s::text, pg_get_userbyid(n.nspowner))
 ORDER BY 1
 
 -- name: public_grant
 SELECT format('%%s: %%s', o.description, string_agg(DISTINCT g.privilege_type, ', ')) AS object, format('REVOKE ALL ON %%s FROM PUBLIC;', o.description) AS fix
 FROM (
-    SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl FROM pg_namespace n JOIN tenancy.tenants t ON t.namespace = n.nspname
+    SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl FROM pg_namespace n JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
     UNION ALL
     SELECT format('%%s %%I.%%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relacl
-    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
     UNION ALL
     SELECT format('TABLE %%I.%%I', n.nspname, c.relname), a.attacl
-    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+    FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
 ) AS o CROSS JOIN LATERAL aclexplode(o.acl) AS g
 WHERE g.grantee = 0 GROUP BY o.description ORDER BY 1
 
@@ -149,7 +151,7 @@ GROUP BY g.grantee ORDER BY 1
 
 -- name: definer_function
 SELECT format('function %%s', p.oid::regprocedure) AS object, format('ALTER ROUTINE %%s SECURITY INVOKER;', p.oid::regprocedure) AS fix
-FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
 WHERE p.prosecdef ORDER BY 1
 
 -- name: view_crosses
@@ -159,7 +161,7 @@ SELECT format('%%s %%I.%%I reads %%s', CASE v.relkind WHEN 'm' THEN 'materialize
     format('DROP %%s %%I.%%I;', CASE v.relkind WHEN 'm' THEN 'MATERIALIZED VIEW' ELSE 'VIEW' END, vn.nspname, v.relname) AS fix
 FROM pg_rewrite w JOIN pg_class v ON v.oid = w.ev_class JOIN pg_namespace vn ON vn.oid = v.relnamespace
 JOIN pg_depend d ON d.classid = 'pg_rewrite'::regclass AND d.objid = w.oid AND d.refclassid = 'pg_class'::regclass
-JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+JOIN pg_class c ON c.oid = d.refobjid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
 WHERE v.relkind IN ('v', 'm') AND c.relnamespace <> v.relnamespace
 GROUP BY v.relkind, vn.nspname, v.relname ORDER BY 1
 
@@ -169,7 +171,7 @@ SELECT format('constraint %%I on %%I.%%I refers to %%I.%%I', o.conname, hn.nspna
 FROM pg_constraint o
 JOIN pg_class h ON h.oid = o.conrelid JOIN pg_namespace hn ON hn.oid = h.relnamespace
 JOIN pg_class c ON c.oid = o.confrelid JOIN pg_namespace tn ON tn.oid = c.relnamespace
-JOIN tenancy.tenants t ON t.namespace = tn.nspname
+JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = tn.nspname
 WHERE o.contype = 'f' AND o.conparentid = 0 AND h.relnamespace <> c.relnamespace
 ORDER BY 1
 
@@ -188,7 +190,7 @@ ORDER BY 1
 SELECT format('trigger %%I on %%I.%%I runs %%s', g.tgname, n.nspname, c.relname, p.oid::regprocedure) AS object,
     format('DROP TRIGGER %%I ON %%I.%%I;', g.tgname, n.nspname, c.relname) AS fix
 FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace JOIN tenancy.tenants t ON t.namespace = f.nspname
+JOIN pg_proc p ON p.oid = g.tgfoid JOIN pg_namespace f ON f.oid = p.pronamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = f.nspname
 WHERE NOT g.tgisinternal AND c.relnamespace <> p.pronamespace
 ORDER BY 1
 
@@ -201,7 +203,7 @@ JOIN pg_depend d ON d.classid = 'pg_attrdef'::regclass AND d.objid = f.oid
 LEFT JOIN pg_class s ON d.refclassid = 'pg_class'::regclass AND s.oid = d.refobjid
 LEFT JOIN pg_proc p ON d.refclassid = 'pg_proc'::regclass AND p.oid = d.refobjid
 JOIN pg_namespace there ON there.oid = coalesce(s.relnamespace, p.pronamespace)
-JOIN tenancy.tenants t ON t.namespace = there.nspname
+JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = there.nspname
 WHERE there.oid <> c.relnamespace
 GROUP BY n.nspname, c.relname, a.attname ORDER BY 1
 
@@ -209,7 +211,7 @@ GROUP BY n.nspname, c.relname, a.attname ORDER BY 1
 SELECT format('%%I.%%I.%%I is of the type %%s', n.nspname, c.relname, a.attname, format_type(a.atttypid, a.atttypmod)) AS object,
     'Give the column a type of its own schema.' AS fix
 FROM pg_attribute a JOIN pg_class c ON c.oid = a.attrelid JOIN pg_namespace n ON n.oid = c.relnamespace
-JOIN pg_type y ON y.oid = a.atttypid JOIN pg_namespace there ON there.oid = y.typnamespace JOIN tenancy.tenants t ON t.namespace = there.nspname
+JOIN pg_type y ON y.oid = a.atttypid JOIN pg_namespace there ON there.oid = y.typnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = there.nspname
 WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f') AND a.attnum > 0 AND NOT a.attisdropped AND there.oid <> c.relnamespace
 ORDER BY 1
 
@@ -262,7 +264,7 @@ ORDER BY 1
 -- name: publication_holds_tenants
 SELECT format('publication %%I', p.pubname) AS object, format('DROP PUBLICATION %%I; or leave the tenants'' schemas out of it.', p.pubname) AS fix
 FROM pg_publication p
-WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_tables q JOIN tenancy.tenants t ON t.namespace = q.schemaname WHERE q.pubname = p.pubname)
+WHERE p.puballtables OR EXISTS (SELECT FROM pg_publication_tables q JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = q.schemaname WHERE q.pubname = p.pubname)
 ORDER BY 1
 
 -- name: event_trigger
@@ -271,7 +273,7 @@ FROM pg_event_trigger WHERE evtenabled <> 'D' ORDER BY 1
 
 -- name: namespace_missing
 SELECT format('tenant %%s: schema %%I', t.tenant_id, t.namespace) AS object, format('Restore the schema from a backup, or run `tenancy tenant drop %%s`.', t.tenant_id) AS fix
-FROM tenancy.tenants t WHERE t.isolation = 'schema' AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = t.namespace)
+FROM tenancy.tenants t WHERE t.isolation IN ('schema', 'row') AND NOT EXISTS (SELECT FROM pg_namespace n WHERE n.nspname = t.namespace)
 ORDER BY 1
 
 -- name: database_missing
@@ -299,10 +301,25 @@ WHERE n.nspname LIKE 't\_%%' AND pg_get_userbyid(n.nspowner) = coalesce(%(migrat
   AND NOT EXISTS (SELECT FROM tenancy.tenants t WHERE t.namespace = n.nspname)
 ORDER BY 1
 
+-- name: policy_missing
+-- Partitions are used by way of their table, whose policy is asked; those that somebody has rights on are tables like others.
+SELECT format('%%s %%I.%%I', CASE WHEN c.relispartition THEN 'partition' ELSE 'table' END, n.nspname, c.relname) AS object,
+    CASE WHEN c.relispartition THEN format('REVOKE ALL ON %%I.%%I FROM %%s;', n.nspname, c.relname, (
+            SELECT string_agg(DISTINCT CASE g.grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(g.grantee)) END, ', ')
+            FROM aclexplode(c.relacl) AS g WHERE g.grantee <> c.relowner))
+        ELSE 'Give it the column and the policy that schema_template.row.sql gives the others, or put it into another schema.' END AS fix
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.shared_schemas s ON s.namespace = n.nspname
+WHERE c.relkind IN ('r', 'p')
+  AND NOT EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND strpos(coalesce(pg_get_expr(p.polqual, c.oid), ''), 'tenancy.tenant_uid()') > 0)
+  -- With row security and without a policy nobody sees anything.
+  AND (NOT c.relrowsecurity OR EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid))
+  AND (NOT c.relispartition OR EXISTS (SELECT FROM aclexplode(c.relacl) AS g WHERE g.grantee <> c.relowner))
+ORDER BY 1
+
 -- name: policy_not_in_force
 -- Policies that are there, and stop nobody: row security is off for the table, or does not hold for its owner.
 SELECT format('table %%I.%%I', n.nspname, c.relname) AS object, format('ALTER TABLE %%I.%%I ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;', n.nspname, c.relname) AS fix
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
 WHERE EXISTS (SELECT FROM pg_policy p WHERE p.polrelid = c.oid AND strpos(coalesce(pg_get_expr(p.polqual, c.oid), ''), 'tenancy.tenant_uid()') > 0)
   AND NOT (c.relrowsecurity AND c.relforcerowsecurity)
 ORDER BY 1
@@ -310,7 +327,7 @@ ORDER BY 1
 -- name: policy_open
 -- Permissive policies are joined with OR: one that is always true makes the others nothing.
 SELECT format('policy %%I on %%I.%%I', p.polname, n.nspname, c.relname) AS object, format('DROP POLICY %%I ON %%I.%%I;', p.polname, n.nspname, c.relname) AS fix
-FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN tenancy.tenants t ON t.namespace = n.nspname
+FROM pg_policy p JOIN pg_class c ON c.oid = p.polrelid JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
 WHERE p.polpermissive AND 'true' IN (pg_get_expr(p.polqual, c.oid), pg_get_expr(p.polwithcheck, c.oid))
   AND EXISTS (SELECT FROM pg_policy o WHERE o.polrelid = c.oid AND o.oid <> p.oid)
 ORDER BY 1
@@ -329,7 +346,8 @@ WHERE inet_client_addr() IS NOT NULL AND NOT inet_client_addr() <<= '127.0.0.0/8
 SELECT CASE WHEN %(separate)s THEN format('role %%I', %(app)s::text) ELSE format('login %%I', session_user) END AS object,
     'Run `tenancy init` as an administrator who may make roles, then `tenancy migrate`: each tenant gets a role of its own.' AS fix
 WHERE (SELECT count(*) FROM tenancy.tenants t JOIN pg_namespace n ON n.nspname = t.namespace
-       WHERE has_schema_privilege(CASE WHEN %(separate)s THEN %(app)s::text ELSE session_user::text END, n.oid, 'USAGE')) > 1
+       -- Where they share tables, policies keep them apart.
+       WHERE t.isolation <> 'row' AND has_schema_privilege(CASE WHEN %(separate)s THEN %(app)s::text ELSE session_user::text END, n.oid, 'USAGE')) > 1
 
 -- name: backend
 -- The process of the server that answers.
