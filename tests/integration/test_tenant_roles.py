@@ -9,6 +9,7 @@ from contextlib import suppress
 import psycopg
 import pytest
 from psycopg import errors, sql
+from sqlalchemy import text
 
 from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures._pg.bootstrap import with_parts
@@ -238,3 +239,32 @@ async def test_a_login_that_may_not_connect(opened: FixtureManager, state: State
     assert str(ROLES.tenants) in str(caught.value.facts)
     state.run(f"GRANT CONNECT ON DATABASE {database} TO {ROLES.tenants}")
     psycopg.connect((await opened.set_login("ada")).url).close()
+
+
+async def test_a_login_of_a_tenant_that_shares_tables(opened: FixtureManager, state: State):
+    ada, bob = [await opened.create_tenant(name, isolation="row") for name in ("ada", "bob")]
+    for name in ("ada", "bob"):
+        await opened.load_fixtures(name, ["artists"])
+    assert ada.role is None
+    login = await opened.set_login("ada")
+    assert login.login == f"tenancy_t_{ada.uid.hex}"
+    left = f"SELECT count(*) FILTER (WHERE followers = 7) AS changed, count(*) > 0 AS any FROM shared_spotify_agent.artists WHERE tenant_id = '{bob.uid}'"
+    before = state.rows(left)
+    with psycopg.connect(login.url, autocommit=True) as connection:
+        connection.execute("SELECT set_config('tenancy.tenant_uid', %s, false)", [str(bob.uid)])
+        assert connection.execute("SELECT DISTINCT tenant_id FROM artists").fetchall() == [(ada.uid,)]
+        connection.execute("UPDATE artists SET followers = 7")
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute("UPDATE artists SET tenant_id = %s", [bob.uid])
+        with pytest.raises(errors.InsufficientPrivilege):
+            connection.execute("TRUNCATE artists")
+        for role in (ROLES.app, bob.role or ROLES.loader):
+            with pytest.raises(errors.InsufficientPrivilege):
+                connection.execute(f"SET ROLE {role}")
+    assert state.rows(left) == before
+    async with opened.session("ada") as session:
+        assert (await session.execute(text("SELECT current_user::text, count(DISTINCT tenant_id) FROM artists"))).one() == (login.login, 1)
+    assert [finding.rule for finding in (await opened.validate("bob")).findings] == []
+    await opened.drop_tenant("ada")
+    assert not exists(state, login.login)
+    assert (await opened.validate("bob")).findings == ()
