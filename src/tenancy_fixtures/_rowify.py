@@ -30,7 +30,7 @@ async def row_script(pack: Pack, runtime: Runtime) -> str:
     :raises CannotShare: the schema holds what tenants cannot share.
     """
     async with runtime.slots, runtime.database.session() as session, made_by(pack, session) as (transaction, namespace):
-        steps = await lacking(transaction, namespace, file=SCHEMA)
+        steps = await lacking(transaction, namespace, file=SCHEMA, advised=True)
     return _HEADER + "\n".join(f"-- {what}\n\n" + "".join(f"{statement};\n" for statement in statements) for what, statements in steps.items())
 
 

@@ -24,10 +24,10 @@ UID = "tenancy.tenant_uid()"
 TEST = f"({TENANT_COLUMN} = ( SELECT {UID} AS tenant_uid))"
 
 
-async def lacking(transaction: Transaction, namespace: str, *, file: str) -> dict[str, list[str]]:
+async def lacking(transaction: Transaction, namespace: str, *, file: str, advised: bool = False) -> dict[str, list[str]]:
     """The statements, in order, that make a schema one for several tenants, by what they are for; empty where it is one.
 
-    ``file`` is what made the schema: errors name it.
+    ``file`` is what made the schema: errors name it. With ``advised`` also what makes it a better one.
 
     :raises CannotShare: it holds what no tenants can share.
     """
@@ -35,7 +35,7 @@ async def lacking(transaction: Transaction, namespace: str, *, file: str) -> dic
     await transaction.run("rowify.look_from", schema=namespace)
     refused = await transaction.all("rowify.unshareable", **values)
     tables = await transaction.all("rowify.tables", **values)
-    keys = await transaction.all("rowify.keys", **values)
+    keys = await transaction.all("rowify.keys", advised=advised, **values)
     references = await transaction.all("rowify.references", **values)
     partitions = await transaction.all("rowify.partitions", **values)
     views = await transaction.all("rowify.views", **values)
@@ -48,7 +48,7 @@ async def lacking(transaction: Transaction, namespace: str, *, file: str) -> dic
             *(_without_key(row) for row in keys),
         ],
         "Every row says whose it is.": [ddl("rowify.add_tenant", table=row["name"], column=TENANT_COLUMN) for row in tables if not row["own"]],
-        "What was unique is unique in its tenant.": [_with_key(row, namespace) for row in keys],
+        "Indexes begin with the tenant; what was unique is unique in its tenant.": [_with_key(row, namespace) for row in keys],
         "What a row refers to is its tenant's.": [
             ddl("rowify.add_constraint", _reference(row), table=row["table"], name=row["name"]) for row in references
         ],

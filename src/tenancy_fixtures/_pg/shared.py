@@ -72,6 +72,7 @@ async def remove_rows(transaction: Transaction, tenant: Tenant) -> dict[str, int
     tables = await read_tables(transaction.connection, tenant.namespace)
     own = {name: table for name, table in tables.items() if states[name].own and not states[name].part}
     removed = dict.fromkeys(own, 0)
+    await transaction.run("shared.plan_for_any_tenant")
     for _ in range(_PASSES):
         for name, count in (await _delete(transaction, own, tenant)).items():
             removed[name] += count

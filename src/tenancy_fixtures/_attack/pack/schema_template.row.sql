@@ -9,6 +9,7 @@ ALTER TABLE "notes" DROP CONSTRAINT "notes_item_id_fkey";
 ALTER TABLE "items" DROP CONSTRAINT "items_pkey";
 ALTER TABLE "notes" DROP CONSTRAINT "notes_pkey";
 ALTER TABLE "items" DROP CONSTRAINT "items_code_key";
+DROP INDEX "notes_item_id_idx";
 
 -- Every row says whose it is.
 
@@ -16,11 +17,12 @@ ALTER TABLE "items" ADD COLUMN "tenant_id" uuid NOT NULL DEFAULT tenancy.tenant_
 ALTER TABLE "notes" ADD COLUMN "tenant_id" uuid NOT NULL DEFAULT tenancy.tenant_uid();
 ALTER TABLE "events" ADD COLUMN "tenant_id" uuid NOT NULL DEFAULT tenancy.tenant_uid();
 
--- What was unique is unique in its tenant.
+-- Indexes begin with the tenant; what was unique is unique in its tenant.
 
 ALTER TABLE "items" ADD CONSTRAINT "items_pkey" PRIMARY KEY ("tenant_id", item_id);
 ALTER TABLE "notes" ADD CONSTRAINT "notes_pkey" PRIMARY KEY ("tenant_id", note_id);
 ALTER TABLE "items" ADD CONSTRAINT "items_code_key" UNIQUE ("tenant_id", code);
+CREATE INDEX notes_item_id_idx ON notes USING btree ("tenant_id", item_id);
 
 -- What a row refers to is its tenant's.
 

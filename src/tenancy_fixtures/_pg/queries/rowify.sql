@@ -24,11 +24,12 @@ WHERE n.nspname = %(schema)s AND c.relkind IN ('r', 'p') AND c.relispartition AN
 ORDER BY c.oid
 
 -- name: keys
--- Unique and primary keys that hold no tenant: constraints with their definition, other unique indexes as what stands before
--- their columns and what follows.
+-- Unique and primary keys that hold no tenant: constraints with their definition, other indexes as what stands before their columns and
+-- what follows. With ``advised`` indexes that are no keys too: only with the tenant first do they serve a tenant's questions, and those of
+-- references, whatever statistics say.
 SELECT t.relname::text AS table, x.relname::text AS name, o.conname IS NOT NULL AS is_constraint,
     pg_get_constraintdef(o.oid) AS definition, pg_get_indexdef(x.oid) AS index_definition,
-    format('CREATE UNIQUE INDEX %%I ON %%s%%s USING %%s (', x.relname,
+    format('CREATE %%sINDEX %%I ON %%s%%s USING %%s (', CASE WHEN i.indisunique THEN 'UNIQUE ' ELSE '' END, x.relname,
         CASE WHEN t.relkind = 'p' THEN 'ONLY ' ELSE '' END, format('%%I.%%I', n.nspname, t.relname), m.amname) AS head
 FROM pg_index i
 JOIN pg_class x ON x.oid = i.indexrelid
@@ -36,7 +37,7 @@ JOIN pg_am m ON m.oid = x.relam
 JOIN pg_class t ON t.oid = i.indrelid
 JOIN pg_namespace n ON n.oid = t.relnamespace
 LEFT JOIN pg_constraint o ON o.conindid = x.oid AND o.conrelid = t.oid AND o.contype IN ('p', 'u')
-WHERE n.nspname = %(schema)s AND i.indisunique AND NOT t.relispartition AND t.relkind IN ('r', 'p')
+WHERE n.nspname = %(schema)s AND (i.indisunique OR (%(advised)s AND m.amname = 'btree')) AND NOT t.relispartition AND t.relkind IN ('r', 'p')
   AND NOT EXISTS (SELECT FROM pg_attribute a WHERE a.attrelid = t.oid AND a.attname = %(column)s AND a.attnum = ANY (i.indkey::int2[]))
 ORDER BY i.indisprimary DESC, t.oid, x.relname
 
