@@ -1,7 +1,7 @@
 """The same load into a tenant with a schema of its own, into one that shares empty tables, and into one beside whom a neighbour has as many rows.
 
-Rows of shared tables come by way of staging, so that the policy itself checks every one. Where nobody else has rows, indexes and references are
-built when they are there, as in a tenant's own table; beside a neighbour they stay on. All tenants are made before, and their login is one that
+Rows of shared tables come by way of staging, so that the policy itself checks every one. Where nobody else shares the table, indexes and
+references are built when they are there, as in a tenant's own; beside a neighbour they stay on. All tenants are made before, and their login is one that
 policies bind. What counts is ``load_fixtures``, as with ``load``.
 """
 

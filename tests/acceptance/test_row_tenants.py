@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+import secrets
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +15,11 @@ from sqlalchemy import text
 
 from tenancy_fixtures import FixtureManager, Pack, SchemaFixture, Settings, TenantFixture
 from tenancy_fixtures import exceptions as errors
+from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._rowify import row_script
 from tenancy_fixtures.packs import ROW_SCHEMA
 from tests.acceptance.support import USERS, State, as_csv, failing, user
+from tests.conftest import PASSWORD, ROLES
 
 pytestmark = pytest.mark.anyio
 
@@ -178,23 +181,38 @@ async def test_a_transaction_sees_rows_of_its_tenant_alone_whatever_happens_in_i
             assert [row.body for row in await session.execute(text("SELECT body FROM notes WHERE code = 'a'"))] == [name]
 
 
-@pytest.mark.parametrize("change", ["SUPERUSER", "BYPASSRLS"])
-@pytest.mark.parametrize("who", ["tenancy_test_service", "tenancy_test_migrator"])
-async def test_who_is_not_bound_by_policies_gets_nowhere_near_shared_rows(two: FixtureManager, state: State, pack: Pack, change: str, who: str):
-    state.run(f"ALTER ROLE {who} {change}")
-    try:
+@pytest.fixture(params=["SUPERUSER", "BYPASSRLS"])
+def unbound(request: pytest.FixtureRequest, admin_database_url: str) -> Iterator[str]:
+    """A login of the installation's roles that no policy binds."""
+    login = f"tenancy_test_unbound_{secrets.token_hex(4)}"
+    with psycopg.connect(admin_database_url, autocommit=True) as connection:
+        connection.execute(f"CREATE ROLE {login} LOGIN NOINHERIT {request.param} PASSWORD '{PASSWORD}'")
+        connection.execute(f"GRANT {ROLES.migrator}, {ROLES.loader}, {ROLES.app} TO {login}")
+        yield login
+        connection.execute(f"DROP ROLE {login}")
+
+
+async def test_who_is_not_bound_by_policies_gets_nowhere_near_shared_rows(
+    two: FixtureManager, state: State, pack: Pack, unbound: str, admin_database_url: str, database: str
+):
+    url = with_parts(admin_database_url, database=database, user=unbound, password=PASSWORD)
+    async with FixtureManager(Settings.from_env(database_url=url), pack=pack) as manager:
         for work in (
-            two.load_fixtures("acme", sources=files(pack, "other")),
-            two.validate("acme"),
-            two.drop_tenant("acme"),
-            two.create_tenant("new"),
+            manager.load_fixtures("acme", sources=files(pack, "other")),
+            manager.validate("acme"),
+            manager.drop_tenant("acme"),
+            manager.create_tenant("new"),
         ):
-            with pytest.raises(errors.PoliciesBypassed, match=f"do not bind '{who}'"):
+            with pytest.raises(errors.PoliciesBypassed, match=f"do not bind '{unbound}'"):
                 await work
-    finally:
-        state.run(f"ALTER ROLE {who} NO{change}")
     assert [row["body"] for row in rows_of(state, "notes", "acme")] == ["acme", None]
     assert state.value("SELECT count(*) FROM tenancy.tenants") == 2
+
+
+async def test_a_role_that_it_acts_as_is_looked_at_too(two: FixtureManager, unbound: str):
+    async with (await two._runtime()).database.transaction(role="loader") as transaction:
+        assert await transaction.all("roles.exempt", names=[unbound, ROLES.loader]) == [{"role": unbound}]
+        assert await transaction.all("roles.exempt", names=[ROLES.loader]) == []
 
 
 # --- loaded -----------------------------------------------------------------------------------------------------------
@@ -252,31 +270,24 @@ async def test_rows_of_all_tenants_move_to_a_new_partition(two: FixtureManager, 
 INDEX = "SELECT 'shared_notes_1.notes_code_key'::regclass::oid"
 
 
-async def test_indexes_come_late_only_where_nobody_else_has_rows(settings: Settings, pack: Pack, state: State, monkeypatch: pytest.MonkeyPatch):
+async def test_indexes_come_late_only_where_nobody_else_shares_the_table(
+    settings: Settings, pack: Pack, state: State, monkeypatch: pytest.MonkeyPatch
+):
     """Who takes them off closes the table to all tenants until the load has ended."""
     monkeypatch.setattr("tenancy_fixtures._dataset_load.LATE_INDEX_BYTES", 1)
     async with FixtureManager(settings, pack=pack) as manager:
-        for name in ("acme", "beta", "other"):
-            await manager.create_tenant(name)
+        await manager.create_tenant("acme")
         objects, index = state.snapshot()["objects"], state.value(INDEX)
         await manager.load_fixtures("acme", sources=files(pack, "acme"))
         built, partitions = state.value(INDEX), [item for item in state.snapshot()["objects"] if "happened_2026" in item]
         assert built != index, "built anew"
         assert [item for item in state.snapshot()["objects"] if item not in partitions] == objects
+        await manager.create_tenant("beta")
         await manager.load_fixtures("beta", sources=files(pack, "beta"))
+        state.run("DELETE FROM shared_notes_1.notes")
+        await manager.load_fixtures("acme", sources=files(pack, "acme"), again=True)
         assert state.value(INDEX) == built, "kept as it was"
-        assert [row["body"] for name in ("acme", "beta") for row in rows_of(state, "notes", name)] == ["acme", None, "beta", None]
-        # Rows of others in a table that refers to it, and nowhere else.
-        state.run(
-            "ALTER TABLE shared_notes_1.heads ADD COLUMN code text, ADD FOREIGN KEY (tenant_id, code) REFERENCES shared_notes_1.notes (tenant_id, code)"
-        )
-        state.run(
-            "DELETE FROM shared_notes_1.notes",
-            "INSERT INTO shared_notes_1.heads (tenant_id, head) SELECT uid, 1 FROM tenancy.tenants WHERE tenant_id = 'beta'",
-        )
-        await manager.load_fixtures("other", sources=files(pack, "other"))
-        assert state.value(INDEX) == built
-        assert [(await manager.validate(name)).ok for name in ("acme", "beta", "other")] == [True] * 3
+        assert [row["body"] for row in rows_of(state, "notes", "acme")] == ["acme", None]
 
 
 async def test_late_indexes_do_not_wait_for_who_reads(settings: Settings, pack: Pack, state: State, monkeypatch: pytest.MonkeyPatch):
@@ -306,6 +317,30 @@ async def test_many_rows_beside_a_neighbours(two: FixtureManager, pack: Pack, st
     )
     found = (await two.load_fixtures("acme", sources={"notes": notes}, on_error="reject")).dataset("notes")
     assert [(item.record, item.rule) for item in found.listed_rejects] == [(2, "check"), (3, "reference")]
+
+
+@pytest.mark.timeout(120)
+async def test_tenants_come_load_and_go_at_once(settings: Settings, pack: Pack, state: State, monkeypatch: pytest.MonkeyPatch):
+    """Each with its own rows of the same keys and months, the first of them into tables that nobody has rows in."""
+    monkeypatch.setattr("tenancy_fixtures._dataset_load.LATE_INDEX_BYTES", 1)
+    folder = pack.folder.parent
+    (folder / "notes.json").write_text(json.dumps([{"code": str(number), "body": "x", "parent": None} for number in range(500)]))
+    happened = [{"at": f"20{number % 5 + 20}-{number % 12 + 1:02d}-05T00:00:00Z", "what": str(number)} for number in range(500)]
+    (folder / "happened.json").write_text(json.dumps(happened))
+    sources = {name: folder / f"{name}.json" for name in ("notes", "happened")}
+    async with FixtureManager(settings, pack=pack) as manager:
+
+        async def come(name: str) -> None:
+            await manager.create_tenant(name)
+            await manager.load_fixtures(name, sources=sources)
+
+        names = [f"t{number}" for number in range(6)]
+        await asyncio.gather(*map(come, names))
+        assert [len(rows_of(state, table, name)) for table in ("notes", "happened") for name in names] == [500] * 12
+        changing = [manager.load_fixtures(name, sources=sources, again=True) for name in names[3:]]
+        await asyncio.gather(*map(manager.drop_tenant, names[:3]), *changing, come("late"))
+        assert state.value("SELECT count(*) FROM shared_notes_1.notes") == state.value("SELECT count(*) FROM shared_notes_1.happened") == 2000
+        assert [(await manager.validate(name)).findings for name in [*names[3:], "late"]] == [()] * 4
 
 
 # --- looked over and repaired ----------------------------------------------------------------------------------------
@@ -504,3 +539,20 @@ async def test_what_triggers_write_when_rows_go_goes_too(two: FixtureManager, st
     assert [(len(rows_of(state, table, "beta")), state.value(f"SELECT count(*) FROM shared_notes_1.{table}")) for table in ("notes", "happened")] == [
         (2, 2)
     ] * 2
+
+
+@pytest.mark.timeout(60)
+async def test_statistics_that_know_nothing_of_a_tenant_do_not_keep_it(manager: FixtureManager, state: State):
+    """Each row that goes is looked for in the tables that refer to it: by the right index, also where the planner takes the tenant to be empty."""
+    async with manager:
+        await manager.create_tenant("acme", isolation="row")
+        await manager.load_fixtures("acme")
+        await manager.create_tenant("beta", isolation="row")
+        with psycopg.connect(state.url) as somebody:
+            # Nobody else can renew the statistics meanwhile.
+            somebody.execute("LOCK TABLE shared_spotify_agent.listening_history, shared_spotify_agent.tracks IN SHARE UPDATE EXCLUSIVE MODE")
+            await manager.load_fixtures("beta")
+            known = "SELECT n_distinct FROM pg_stats WHERE tablename = 'listening_history' AND attname = 'tenant_id'"
+            assert somebody.execute(known).fetchall() == [(1.0,)]
+            await asyncio.wait_for(manager.drop_tenant("beta"), 8)
+        assert state.value("SELECT count(DISTINCT tenant_id) FROM shared_spotify_agent.listening_history") == 1

@@ -1,4 +1,4 @@
-"""Staged rows into a table that tenants share: its indexes stay on while they come, unless nobody else has rows there."""
+"""Staged rows into a table that tenants share: its indexes stay on while they come, unless nobody else shares it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,6 @@ from ._target import column, listed
 from .sql import identifier
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from ._target import Target
 
 # From so many rows on they come in the order of their key, so that its index grows in one place: 1,000,000 rows took 9.7 s instead
@@ -43,9 +41,10 @@ def _is_numbered(target: Target) -> bool:
 
 
 async def is_nobody_elses(target: Target) -> bool:
-    """Whether a table has no rows, and those that are tied to it by references none of other tenants; then all of them are locked.
+    """Whether the tenant is the only one that shares an empty table; then nobody else comes, and it is closed with those tied to it.
 
-    Only so its indexes and references may be taken off: whoever waits for the load would find nothing there anyway.
+    Only so its indexes and references may be taken off: others would wait for the load, and trip over what they have just read of the
+    catalogue when it commits.
     """
     if (await target.row("has_rows", table=target.name))["found"]:
         return False
@@ -54,9 +53,10 @@ async def is_nobody_elses(target: Target) -> bool:
         return False
     try:
         async with target.connection.transaction() as savepoint, target.as_owner():
-            await target.run("lock_at_once", tables=sql.SQL(", ").join(tables))
-            if await _others_have_rows(target, tables):
+            alone = await target.row("alone", {"namespace": target.table.schema})
+            if not alone.get("found"):
                 raise psycopg.Rollback(savepoint)
+            await target.run("lock_at_once", tables=sql.SQL(", ").join(tables))
             return True
     except (psycopg.errors.LockNotAvailable, psycopg.errors.InsufficientPrivilege):
         pass
@@ -70,15 +70,3 @@ def _tied(target: Target) -> list[sql.Identifier] | None:
     if any(schema != table.schema for schema, _ in ends):
         return None
     return [identifier(*name) for name in dict.fromkeys([(table.schema, table.name), *ends])]
-
-
-async def _others_have_rows(target: Target, tables: Sequence[sql.Identifier]) -> bool:
-    """Asked as somebody whom no policy filters: the owner, for a moment that is taken back."""
-    async with target.connection.transaction(force_rollback=True):
-        for table in tables:
-            await target.run("open_partition", partition=table)
-        for table in tables:
-            whose = sql.SQL("IS NOT NULL") if table == target.name else sql.SQL("IS DISTINCT FROM (SELECT tenancy.tenant_uid())")
-            if (await target.row("others_rows", table=table, tenant=column(TENANT_COLUMN), whose=whose))["found"]:
-                return True
-    return False

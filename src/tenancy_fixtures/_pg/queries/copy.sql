@@ -415,8 +415,11 @@ CREATE TABLE {partition} (LIKE {table} INCLUDING DEFAULTS INCLUDING CONSTRAINTS 
 -- name: lock_at_once
 LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE NOWAIT
 
--- name: others_rows
-SELECT EXISTS (SELECT FROM {table} WHERE {tenant} {whose}) AS found
+-- name: alone
+-- Whether one tenant alone is in a shared schema. Who wants to join it waits for the end of this transaction.
+SELECT (SELECT count(*) = 1 FROM tenancy.tenants AS t WHERE t.namespace = s.namespace) AS found
+FROM tenancy.shared_schemas AS s WHERE s.namespace = %(namespace)s
+FOR UPDATE NOWAIT
 
 -- name: lock_partitions
 LOCK TABLE ONLY {table} IN SHARE UPDATE EXCLUSIVE MODE
