@@ -51,6 +51,19 @@ def test_a_benchmark_prints_one_object_with_its_figures(name, admin_url):
         assert sorted(result["figures"]["by_format"]) == sorted(KINDS)
 
 
+def test_tables_that_tenants_share_are_compared_with_a_tenants_own(admin_url):
+    command = [sys.executable, "-m", "benchmarks", "load", "--isolation", "row", "--rows", str(ROWS), "--rounds", "1", "--database-url", admin_url]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert result["name"] == "load"
+    assert sorted(result["ratios"]) == ["row_beside_rows_vs_schema", "row_vs_schema"]
+    assert all(isinstance(value, float) and value > 0 for value in result["ratios"].values())
+    assert {"schema_seconds", "row_seconds", "row_rows_per_second", "ratios_spread"} <= set(result["figures"])
+    done = subprocess.run([*command[:3], "reload", *command[4:6]], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (done.returncode, "--isolation is for load" in done.stderr) == (2, True)
+
+
 def test_the_rows_are_the_same_each_time_and_in_each_format(tmp_path):
     _tracks.write_files(tmp_path, ROWS, *KINDS, "changed")
     frames = [pl.read_parquet(tmp_path / "tracks.parquet"), pl.concat(_tracks.chunks(ROWS))]
