@@ -183,6 +183,7 @@ async def recover(runtime: Runtime, tenant_id: str) -> None:
     namespace, comment = intent["namespace"], _comment(tenant_id, intent["uid"])
     await runtime.leave(namespace)
     async with Databases.of(runtime.database.url, runtime.database.roles) as databases:
+        await databases.end_work(namespace, unfinished(intent["uid"]))
         there = await databases.has(namespace, comment)
         if intent["kind"] == "create":
             await databases.drop(unfinished(intent["uid"]))

@@ -20,11 +20,13 @@ from sqlalchemy import create_engine, text
 from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures._pg import databases
 from tenancy_fixtures._pg.bootstrap import with_parts
+from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._sessions import TenantSessions
 from tenancy_fixtures.doctor import attack
 from tenancy_fixtures.exceptions import ConfigurationError, NoDatabases, RunInProgress, ScriptFailed, TenantExists, TenantInUse
 from tenancy_fixtures.packs import DEFAULT_FOLDER, Pack
 from tests.acceptance.support import State
+from tests.conftest import ROLES
 from tests.databases import drop_database
 
 pytestmark = pytest.mark.anyio
@@ -197,6 +199,19 @@ async def test_more_of_them_than_are_kept_open(opened: FixtureManager, state: St
     counts = {name: database_of(state, tenant.namespace).value("SELECT count(*) FROM tenancy.ledger") for name, tenant in zip(names, tenants)}
     assert set(counts.values()) == {1}
     assert len(opened._own._others) <= 2
+
+
+async def test_what_the_dead_have_begun_is_ended_before_it_is_put_in_order(opened: FixtureManager, settings: Settings):
+    """The server goes on with a statement whose client was killed: a database could come about when nobody waits for it any more."""
+    url, name = settings.database_url.get_secret_value(), f"tenancy_new_{secrets.token_hex(16)}"
+    async with await connect(url) as dead, databases.Databases.of(url, ROLES) as ours:
+        going_on = asyncio.ensure_future(dead.execute(f'SELECT pg_sleep(30) AS "{name}"'))
+        await asyncio.sleep(0.2)
+        began = time.monotonic()
+        await ours.end_work(name)
+        with pytest.raises(psycopg.errors.AdminShutdown):
+            await going_on
+        assert time.monotonic() - began < 10
 
 
 # --- what a crash leaves ----------------------------------------------------------------------------------------------

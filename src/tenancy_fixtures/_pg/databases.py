@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from psycopg import AsyncConnection
 
 _SUFFIX = "_template"
+_LOOK_AGAIN = 0.05  # seconds
 _LONGEST = 63 - len(_SUFFIX)  # bytes of a name that the suffix leaves
 
 
@@ -117,6 +119,14 @@ class Databases:
         except psycopg.Error:
             await self._do(compose("databases.reopen", database=database))
             raise
+
+    async def end_work(self, *names: str) -> None:
+        """Wait until nothing goes on in the server with these databases: what their maker has begun outlives him."""
+        await self._row("databases.become", role=None)
+        for name in names:
+            while await self._row("databases.end_work", name=name, application=PARAMETERS["application_name"]):  # noqa: ASYNC110 - no event tells of it
+                await asyncio.sleep(_LOOK_AGAIN)
+        await self._row("databases.become", role=self._roles.migrator)
 
     async def _end_own(self, name: str) -> None:
         # Those are the login's, which the migrator is not.

@@ -67,6 +67,12 @@ ALTER DATABASE {database} ALLOW_CONNECTIONS false
 SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a
 WHERE a.datname = %(name)s AND a.usename = SESSION_USER AND a.application_name = %(application)s
 
+-- name: end_work
+-- Who has died may have left a statement behind that goes on in the server: it is ended, and told of until it is gone.
+SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a
+WHERE a.usename = SESSION_USER AND a.application_name = %(application)s AND a.pid <> pg_catalog.pg_backend_pid() AND a.state = 'active'
+  AND pg_catalog.strpos(a.query, %(name)s) > 0
+
 -- name: reopen
 ALTER DATABASE {database} ALLOW_CONNECTIONS true
 
