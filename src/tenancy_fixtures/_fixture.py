@@ -53,6 +53,11 @@ class FixtureContext:
     datasets: list[DatasetReport] = field(default_factory=list)
     notes: list[tuple[AuditAction, Mapping[str, Any]]] = field(default_factory=list)
     passed_over: dict[str, str] = field(default_factory=dict)
+    last: list[tuple[str, Mapping[str, Any]]] = field(default_factory=list)
+
+    def at_last(self, statement: str, **values: Any) -> None:
+        """Have a statement run, as the migrator, when all else is done: one that lets others wait until the transaction ends."""
+        self.last.append((statement, values))
 
     def note(self, action: AuditAction, **detail: Any) -> None:
         """Have an audit entry written at the end of the transaction: names and numbers, never a row's value."""
@@ -243,6 +248,9 @@ class _Execution:
             await self._runtime.journal.succeed(transaction, run, uid, report)
             for action, detail in context.notes:
                 await self._runtime.audit.append(transaction, action, tenant_id=run.tenant_id, uid=uid, run_id=run.run_id, detail=detail)
+            for statement, values in context.last:
+                async with transaction.acting_as("migrator"):
+                    await transaction.run(statement, **values)
         return report
 
     async def _enter(self, transaction: Transaction, run_id: UUID) -> FixtureContext:

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar, Optional
 
-from ._fixture import BaseFixture, find_tenant
+from ._fixture import BaseFixture
 from ._pg.bootstrap import with_parts
 from ._shapes import Finding, Shape, Step, ValidationReport
 from ._tenant_roles import make_role
@@ -78,8 +78,7 @@ class LoginFixture(BaseFixture):
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Set or remove the password of the tenant's role."""
         if context.existing.role is None:
-            await make_role(context.transaction, context.existing)
-            context.tenant = await find_tenant(context.transaction, context.tenant_id)
+            await make_role(context)
         tenant, verifier = context.existing, None
         if self._password is not None:
             encrypted = context.transaction.connection.pgconn.encrypt_password(self._password.encode(), str(tenant.role).encode(), b"scram-sha-256")

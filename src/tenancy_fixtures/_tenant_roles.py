@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from ._fixture import find_tenant
 from ._pg.sql import compose, identifier
 
 if TYPE_CHECKING:
+    from ._fixture import FixtureContext
     from ._pg.database import Transaction
     from ._shapes import Tenant
 
@@ -26,12 +28,13 @@ async def lacks_role(transaction: Transaction, tenant: Tenant) -> bool:
     return not (row and row["found"])
 
 
-async def make_role(transaction: Transaction, tenant: Tenant) -> str:
-    """Make the tenant's role and enter it into the registry."""
-    row = await transaction.one("registry.make_role", uid=tenant.uid)
-    role = str((row or {})["role"])
-    await transaction.run("registry.set_role", uid=tenant.uid, role=role)
-    return role
+async def make_role(context: FixtureContext) -> None:
+    """Make the tenant's role and enter it into the registry. It becomes one of all tenants' when the run is done."""
+    transaction, uid = context.transaction, context.existing.uid
+    row = await transaction.one("registry.make_role", uid=uid)
+    await transaction.run("registry.set_role", uid=uid, role=(row or {})["role"])
+    context.at_last("registry.join_tenants", uid=uid)
+    context.tenant = await find_tenant(transaction, context.tenant_id)
 
 
 async def drop_role(transaction: Transaction, tenant: Tenant) -> bool:

@@ -83,8 +83,7 @@ class SchemaFixture(BaseFixture):
 
     async def _confine(self, context: FixtureContext) -> Step:
         """Let the tenant's own role have the rights on its schema that the application's had before."""
-        await make_role(context.transaction, context.existing)
-        context.tenant = await find_tenant(context.transaction, context.tenant_id)
+        await make_role(context)
         await grant_all(context.transaction, context.existing)
         await take_from_app(context.transaction, context.existing)
         context.note(AuditAction.SCHEMA_CONFINED, namespace=context.existing.namespace, role=context.existing.role)

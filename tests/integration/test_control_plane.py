@@ -69,7 +69,10 @@ def service(database_url: str) -> Iterator[psycopg.Connection]:
 def test_init_gives_the_control_plane_to_its_owner_and_the_runner_to_the_scripts_role(admin_database_url):
     owners = {row[0]: row[1] for row in rights(admin_database_url)}
     assert owners.pop("tenancy.run_script(text)") == "tenancy_test_script"
-    registrars = {owners.pop(f"tenancy.{name}") for name in ("make_tenant_role(uuid)", "drop_tenant_role(uuid)", "set_tenant_login(uuid,name,text)")}
+    registrars = {
+        owners.pop(f"tenancy.{name}")
+        for name in ("make_tenant_role(uuid)", "join_tenants(uuid)", "drop_tenant_role(uuid)", "set_tenant_login(uuid,name,text)")
+    }
     assert registrars == {"tenancy_test_registrar"}
     assert set(owners.values()) == {"tenancy_test_owner"}
     with psycopg.connect(admin_database_url) as connection:
@@ -97,6 +100,7 @@ MAY_NOT = {
         "SELECT tenancy.run_script('SELECT 1')",
         "SELECT tenancy.give_namespace('t_acme', 'tenancy_test_app')",
         "SELECT tenancy.make_tenant_role(gen_random_uuid())",
+        "SELECT tenancy.join_tenants(gen_random_uuid())",
         "SELECT tenancy.drop_tenant_role(gen_random_uuid())",
         "SELECT tenancy.set_tenant_login(gen_random_uuid(), 'x', NULL)",
         "CREATE SCHEMA mine",

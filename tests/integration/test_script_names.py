@@ -57,7 +57,7 @@ async def test_functions_of_the_control_plane_look_at_the_catalogue_first(script
         settings = await facts(
             transaction, "SELECT unnest(proconfig) AS setting FROM pg_catalog.pg_proc WHERE pronamespace = 'tenancy'::regnamespace"
         )
-        assert settings == [{"setting": "search_path=pg_catalog, pg_temp"}] * 5
+        assert settings == [{"setting": "search_path=pg_catalog, pg_temp"}] * 6
 
 
 async def test_own_operators_are_not_used_by_what_follows_a_script(script_database, untouched):

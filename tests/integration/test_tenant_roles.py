@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import dataclasses
 import secrets
 from contextlib import suppress
@@ -11,7 +12,7 @@ import pytest
 from psycopg import errors, sql
 from sqlalchemy import text
 
-from tenancy_fixtures import FixtureManager, Settings
+from tenancy_fixtures import FixtureContext, FixtureManager, SchemaFixture, Settings, TenantFixture
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._pg.control_plane import initialise
@@ -62,8 +63,6 @@ async def test_it_comes_and_goes_with_its_tenant(opened: FixtureManager, state: 
 
 
 async def test_what_fails_leaves_no_role(opened: FixtureManager, state: State):
-    from tenancy_fixtures import SchemaFixture, TenantFixture
-
     class Last(Mark):
         depends_on = ("schema",)
 
@@ -71,6 +70,33 @@ async def test_what_fails_leaves_no_role(opened: FixtureManager, state: State):
     with pytest.raises(ZeroDivisionError):
         await apply(opened, TenantFixture("ada"), SchemaFixture(), Last(broken), tenant="ada")
     assert state.value("SELECT count(*) FROM pg_roles") == before
+
+
+async def test_tenants_are_made_at_once(opened: FixtureManager, state: State):
+    """Roles are the server's: one that is being made lets no other wait until its transaction ends."""
+    inside, go_on = asyncio.Event(), asyncio.Event()
+
+    async def wait(context: FixtureContext) -> None:
+        inside.set()
+        await go_on.wait()
+
+    class Last(Mark):
+        depends_on = ("schema",)
+
+    long = asyncio.ensure_future(apply(opened, TenantFixture("ada"), SchemaFixture(), Last(wait), tenant="ada"))
+    try:
+        await inside.wait()
+        await asyncio.wait_for(opened.create_tenant("bob"), 10)
+    finally:
+        go_on.set()
+        await long
+    groups = state.rows(
+        "SELECT count(*) AS members FROM pg_auth_members WHERE roleid = %s::regrole AND member IN (%s::regrole, %s::regrole)",
+        ROLES.tenants,
+        role_of(state, "ada"),
+        role_of(state, "bob"),
+    )
+    assert groups == [{"members": 2}]
 
 
 async def test_the_roles_of_an_older_installation(admin_url: str, settings: Settings):

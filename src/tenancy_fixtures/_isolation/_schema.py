@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._fixture import find_tenant
 from .._pg.script import run_script
 from .._pg.sql import compose, identifier, literal
 from .._shapes import Step
@@ -61,8 +60,7 @@ class SchemaIsolation:
         await transaction.run("registry.remove_ledger", uid=tenant.uid)
         await transaction.run(compose("registry.create_namespace", schema=schema))
         if transaction.roles.for_each_tenant:
-            await make_role(transaction, tenant)
-            context.tenant = await find_tenant(transaction, tenant.tenant_id)
+            await make_role(context)
         comment = literal(f"Tenant {tenant.tenant_id} ({tenant.uid})")
         await transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
         await self._run(context, context.pack.schema_sql, SCHEMA, fresh=True)

@@ -12,14 +12,13 @@ RETURN CASE
     ELSE nullif(current_setting('tenancy.tenant_uid', true), '')::uuid
 END;
 
--- The three that follow are run with the rights of a role that may make roles and that nobody is a member of (given by
+-- The functions that follow are run with the rights of a role that may make roles and that nobody is a member of (given by
 -- confine_registrar). Each acts on roles of this one form of name alone, and is for the migrator.
 CREATE FUNCTION tenancy.make_tenant_role(tenant uuid) RETURNS name
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     role_name name := 'tenancy_t_' || replace(tenant::text, '-', '');
     app name := (SELECT i.roles ->> 'app' FROM tenancy.installation AS i);
-    everyone name := (SELECT i.roles ->> 'tenants' FROM tenancy.installation AS i);
 BEGIN
     -- A copy of this database on the same server has the same tenants.
     IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role_name) THEN
@@ -28,15 +27,30 @@ BEGIN
     -- The application may become the tenant, and has none of its rights before. Until PostgreSQL 15 it is NOINHERIT that says so.
     IF current_setting('server_version_num')::integer >= 160000 THEN
         EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', role_name, app);
-        EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET FALSE', everyone, role_name);
     ELSE
         EXECUTE format('GRANT %I TO %I', role_name, app);
-        EXECUTE format('GRANT %I TO %I', everyone, role_name);
     END IF;
     RETURN role_name;
 END
 $body$;
 REVOKE EXECUTE ON FUNCTION tenancy.make_tenant_role(uuid) FROM PUBLIC;
+
+-- Makes the role one of all tenants'. Last in a transaction: from PostgreSQL 16 on whoever adds a member locks the group, on the whole
+-- server, until he commits.
+CREATE FUNCTION tenancy.join_tenants(tenant uuid) RETURNS void
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
+DECLARE
+    role_name name := 'tenancy_t_' || replace(tenant::text, '-', '');
+    everyone name := (SELECT i.roles ->> 'tenants' FROM tenancy.installation AS i);
+BEGIN
+    IF current_setting('server_version_num')::integer >= 160000 THEN
+        EXECUTE format('GRANT %I TO %I WITH INHERIT TRUE, SET FALSE', everyone, role_name);
+    ELSE
+        EXECUTE format('GRANT %I TO %I', everyone, role_name);
+    END IF;
+END
+$body$;
+REVOKE EXECUTE ON FUNCTION tenancy.join_tenants(uuid) FROM PUBLIC;
 
 -- False where the role has to stay: another database of the server still has something that it has rights on.
 CREATE FUNCTION tenancy.drop_tenant_role(tenant uuid) RETURNS boolean

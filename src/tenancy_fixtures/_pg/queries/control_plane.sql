@@ -66,9 +66,12 @@ REVOKE CREATE ON SCHEMA tenancy FROM {script}
 
 -- name: confine_registrar
 GRANT CREATE ON SCHEMA tenancy TO {registrar};
-GRANT EXECUTE ON FUNCTION tenancy.make_tenant_role(uuid), tenancy.drop_tenant_role(uuid), tenancy.set_tenant_login(uuid, name, text) TO {migrator};
+GRANT EXECUTE ON FUNCTION tenancy.make_tenant_role(uuid), tenancy.join_tenants(uuid), tenancy.drop_tenant_role(uuid),
+    tenancy.set_tenant_login(uuid, name, text) TO {migrator};
 ALTER FUNCTION tenancy.make_tenant_role(uuid) SECURITY DEFINER;
 ALTER FUNCTION tenancy.make_tenant_role(uuid) OWNER TO {registrar};
+ALTER FUNCTION tenancy.join_tenants(uuid) SECURITY DEFINER;
+ALTER FUNCTION tenancy.join_tenants(uuid) OWNER TO {registrar};
 ALTER FUNCTION tenancy.drop_tenant_role(uuid) SECURITY DEFINER;
 ALTER FUNCTION tenancy.drop_tenant_role(uuid) OWNER TO {registrar};
 ALTER FUNCTION tenancy.set_tenant_login(uuid, name, text) SECURITY DEFINER;

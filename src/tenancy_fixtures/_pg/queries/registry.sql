@@ -33,6 +33,9 @@ VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(isolation)s, %(tier)s, %(featur
 -- name: make_role
 SELECT tenancy.make_tenant_role(%(uid)s)::text AS role
 
+-- name: join_tenants
+SELECT tenancy.join_tenants(%(uid)s)
+
 -- name: drop_role
 SELECT tenancy.drop_tenant_role(%(uid)s) AS dropped
 
