@@ -6,14 +6,16 @@
 -- References and keys are taken off.
 
 ALTER TABLE "notes" DROP CONSTRAINT "notes_pkey";
+DROP INDEX "notes_written_on_idx";
 
 -- Every row says whose it is.
 
 ALTER TABLE "notes" ADD COLUMN "tenant_id" uuid NOT NULL DEFAULT tenancy.tenant_uid();
 
--- What was unique is unique in its tenant.
+-- Indexes begin with the tenant; what was unique is unique in its tenant.
 
 ALTER TABLE "notes" ADD CONSTRAINT "notes_pkey" PRIMARY KEY ("tenant_id", note_id);
+CREATE INDEX notes_written_on_idx ON notes USING btree ("tenant_id", written_on);
 
 -- Each tenant sees its own rows, whoever asks; without a tenant there are none.
 

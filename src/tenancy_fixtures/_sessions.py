@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 from ._pg.context import text_of
 from ._pg.control_plane import check_version
 from ._pg.database import judge_login
-from ._pg.roles import Roles
+from ._pg.roles import Roles, is_tenants
 from .exceptions import ConfigurationError, NoTenant, NotInitialised, PoliciesBypassed, TenantNotFound, TenantSuspended, WrongTenant
 from .settings import Settings
 from .utils import TenantUtils
@@ -177,6 +177,9 @@ class TenantSessions:
         installation = connection.execute(_statement("control_plane.read")).mappings().one()
         check_version(installation["version"])
         login = connection.execute(_statement("roles.login_rights")).mappings().one()
+        if is_tenants(login["login"]):
+            hint = "It needs no binding, and no other rights: use the engine as it is. It finds the tenant's tables first."
+            raise ConfigurationError("the engine's login is a tenant's own", hint=hint)
         hint = "Let the engine use a login with no rights but a membership in the application's role: GRANT tenancy_app TO it."
         judge_login(dict(login), self._settings, hint=hint)
         self._role = Roles.from_mapping(installation["roles"]).app

@@ -119,7 +119,7 @@ async def examine(runtime: Runtime) -> DoctorReport:
     began = time.perf_counter()
     roles = runtime.database.roles
     values: dict[str, Any] = {"known": [name for _, name in roles.named()], "separate": roles.separate}
-    values.update({purpose: getattr(roles, purpose) for purpose in ("migrator", "loader", "app", "auditor", "script", "registrar")})
+    values.update({purpose: getattr(roles, purpose) for purpose in ("migrator", "loader", "app", "auditor", "script", "registrar", "tenants")})
     faults: list[Fault] = []
     async with runtime.slots, runtime.database.session() as session, session.transaction(role="migrator", snapshot=True) as transaction:
         for name in FAULTS:

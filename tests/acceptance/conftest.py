@@ -105,10 +105,10 @@ def manager(settings: Settings, isolation: str) -> FixtureManager:
 @pytest.fixture(autouse=True)
 def _nobody_left(request: pytest.FixtureRequest) -> None:
     """Every test begins without tenants and without a trace of others; but for those that prove to leave none."""
-    keeps = "kept" in request.fixturenames
-    follows = request.module.__dict__.get("_kept", False)
+    keeps = request.getfixturevalue("isolation") if "kept" in request.fixturenames else None
+    follows = request.module.__dict__.get("_kept")
     request.module.__dict__["_kept"] = keeps
-    if "state" in request.fixturenames and not (keeps and follows):
+    if "state" in request.fixturenames and (keeps is None or keeps != follows):
         request.getfixturevalue("state").clear()
 
 

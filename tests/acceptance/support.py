@@ -62,8 +62,8 @@ class State:
                 connection.execute(statement)
 
     def role(self, tenant_id: str) -> str:
-        """The tenant's own role."""
-        return str(self.value("SELECT role::text FROM tenancy.tenants WHERE tenant_id = %s", tenant_id))
+        """The role that has the application's rights on the tenant's tables: its own, or that of all who share them."""
+        return str(self.value("SELECT coalesce(role::text, 'tenancy_test_app') FROM tenancy.tenants WHERE tenant_id = %s", tenant_id))
 
     def clear(self) -> None:
         """Take every tenant away, and the trace of them, as no user of the library could."""

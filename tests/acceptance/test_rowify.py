@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
@@ -238,3 +239,9 @@ def test_a_tenants_own_role_is_its_tenant_whatever_is_set(shared: psycopg.Connec
         finally:
             admin.execute("RESET ROLE")
             admin.execute(sql.SQL("DROP OWNED BY {}; DROP ROLE {}").format(role, role))
+
+
+async def test_the_examples_file_is_what_rowify_writes(manager: FixtureManager):
+    pack = Pack.from_folder(Path(__file__).parents[2] / "examples" / "notes-pack")
+    async with manager:
+        assert await row_script(pack, await manager._runtime()) == pack.row_sql

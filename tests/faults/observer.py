@@ -51,9 +51,9 @@ CONFIG = "SELECT version, md5(value::text) AS value FROM tenancy.config WHERE ui
 LEDGER = "SELECT dataset, digest FROM tenancy.ledger WHERE uid = %(uid)s ORDER BY dataset"
 TABLES = "SELECT relname FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s)) AND relkind = 'r' ORDER BY relname"
 RIGHTS = """
-SELECT nspname AS name, nspowner::regrole::text AS owner, nspacl::text AS acl FROM pg_namespace WHERE nspname = %(schema)s
+SELECT nspname AS name, nspowner::regrole::text AS owner, regexp_replace(nspacl::text, 'tenancy_t_[0-9a-f]{32}', 'tenant', 'g') AS acl FROM pg_namespace WHERE nspname = %(schema)s
 UNION ALL
-SELECT relname, relowner::regrole::text, relacl::text FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s))
+SELECT relname, relowner::regrole::text, regexp_replace(relacl::text, 'tenancy_t_[0-9a-f]{32}', 'tenant', 'g') FROM pg_class WHERE relnamespace = to_regnamespace(quote_ident(%(schema)s))
 ORDER BY 1
 """
 SCHEMA = "SELECT FROM pg_namespace WHERE nspname = %(schema)s"

@@ -244,6 +244,16 @@ def test_a_login_that_inherits(installation: Installation):
     assert names(installation.look()) == set()
 
 
+def test_logins_that_are_as_they_should_be(installation: Installation):
+    """A tenant's own, and the service of another database: roles are the server's."""
+    (role,) = installation.ask("SELECT role::text FROM tenancy.tenants WHERE tenant_id = 'acme'")
+    installation.run(f"ALTER ROLE {role} LOGIN; GRANT {ROLES.migrator}, {ROLES.loader}, {ROLES.app} TO {OTHER}")
+    try:
+        assert names(installation.look()) == set()
+    finally:
+        installation.run(f"ALTER ROLE {role} NOLOGIN; REVOKE {ROLES.migrator}, {ROLES.loader}, {ROLES.app} FROM {OTHER}")
+
+
 def test_an_application_that_inherits(installation: Installation):
     # Until PostgreSQL 15 the role says so, from 16 on each membership.
     (role,) = installation.ask("SELECT role::text FROM tenancy.tenants WHERE tenant_id = 'acme'")

@@ -10,12 +10,13 @@ from contextlib import suppress
 import psycopg
 import pytest
 from psycopg import errors, sql
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
 from tenancy_fixtures import FixtureContext, FixtureManager, SchemaFixture, Settings, TenantFixture
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._pg.control_plane import initialise
+from tenancy_fixtures._sessions import TenantSessions
 from tenancy_fixtures.exceptions import ConfigurationError, TenantNotFound, ValidationFailed
 from tests.acceptance.support import State
 from tests.conftest import ROLES
@@ -255,6 +256,17 @@ async def test_who_cannot_have_a_login(opened: FixtureManager, state: State):
     state.run("UPDATE tenancy.tenants SET role = NULL")
     with pytest.raises(ConfigurationError, match="no role that could log in"):
         await opened.set_login("ada")
+
+
+async def test_an_engine_with_a_tenants_login_needs_no_binding(opened: FixtureManager, settings: Settings):
+    await opened.create_tenant("ada")
+    engine = create_engine((await opened.set_login("ada")).url.replace("postgresql://", "postgresql+psycopg://"))
+    with engine.connect() as connection:
+        assert connection.execute(text("SELECT count(*) FROM artists")).scalar() == 0
+    with TenantSessions(engine, settings=settings).session("ada") as session, pytest.raises(ConfigurationError, match="a tenant's own") as caught:
+        session.execute(text("SELECT 1"))
+    assert "GRANT" not in caught.value.hint
+    engine.dispose()
 
 
 async def test_a_login_that_may_not_connect(opened: FixtureManager, state: State, database: str):

@@ -13,8 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from .._pg.bootstrap import with_parts
 from .._pg.connect import connect
 from .._pg.context import open_engine, text_of
+from .._pg.control_plane import installed_at
 from .._sessions import TenantSessions, current_tenant
-from ..exceptions import ConfigurationError, NoDatabases, PoliciesBypassed, TenantNotFound
+from ..exceptions import ConfigurationError, NoDatabases, PoliciesBypassed, TenancyError, TenantNotFound
 from ..manager import FixtureManager
 from ..runtime import Runtime
 from ..settings import Settings
@@ -44,6 +45,8 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, ow
     was_open = Runtime.opened(settings) is not None
     runtime = await Runtime.current(settings)
     try:
+        if url is not None:
+            await _see_that_it_leads_here(url, runtime)
         manager = FixtureManager(settings, pack=probe_pack())
         left = await left_behind(manager)
         removed = await remove(manager, left) if remove_left else []
@@ -61,6 +64,25 @@ async def attack(settings: Settings | None = None, *, url: str | None = None, ow
     finally:
         if not was_open:
             await runtime.close()
+
+
+async def _see_that_it_leads_here(url: str, runtime: Runtime) -> None:
+    """See that the application's URL is one, and that its database is this one: before anything is made.
+
+    :raises ConfigurationError: it is none, or leads to another database.
+    :raises DatabaseError: it leads nowhere.
+    """
+    try:
+        theirs = await installed_at(_plain(url))
+    except TenancyError as error:
+        error.hint = "Check --url: user, password, host and database of the application."
+        raise
+    if theirs is None or theirs != await installed_at(runtime.database.url):
+        raise ConfigurationError("--url leads to another database", hint="Name the application's login in the database of TENANCY_DATABASE_URL.")
+
+
+def _plain(url: str) -> str:
+    return re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url)
 
 
 async def _as_application(runtime: Runtime, isolation: str, url: str) -> list[Outcome]:
@@ -145,7 +167,7 @@ async def _engine_for(url: str, settings: Settings) -> AsyncEngine:
     :raises ConfigurationError: of that driver there is none.
     """
     driver = (re.match(r"postgres(?:ql)?\+(\w+)://", url) or ["", "psycopg"])[1]
-    plain = re.sub(r"^postgres(ql)?\+\w+://", "postgresql://", url)
+    plain = _plain(url)
     # Who cannot log in is told so in plain words.
     await (await connect(plain)).close()
     if driver.startswith("psycopg"):

@@ -7,9 +7,10 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
-from ..exceptions import ConfigurationError, NoDatabases, TenantInUse
+from ..exceptions import ConfigurationError, NoDatabases, PermissionDenied, TenantInUse
 from .bootstrap import with_parts
 from .connect import PARAMETERS, connect
 from .control_plane import initialise, read_installation
@@ -144,6 +145,13 @@ class Databases:
             await self._connection.execute(statement)
 
 
+async def _make_template(connection: AsyncConnection[Any], database: sql.Identifier) -> None:
+    try:
+        await connection.execute(compose("databases.make_template", database=database))
+    except psycopg.errors.InsufficientPrivilege:
+        raise PermissionDenied("the login may not make databases", hint="Use one that may (CREATEDB, and CREATEROLE), or a superuser.") from None
+
+
 async def bring_forward(url: str) -> list[str]:
     """Bring the control planes of the template and of the tenants' databases to the version of the main one; gives their names. Takes an administrator."""
     async with await connect(url) as connection:
@@ -186,7 +194,7 @@ async def prepare(url: str) -> str:
             if await (await connection.execute(query("databases.find"), {"name": name})).fetchone():
                 await connection.execute(compose("databases.reopen", database=database))
             else:
-                await connection.execute(compose("databases.make_template", database=database))
+                await _make_template(connection, database)
         await _initialise(url, name)
         with translated():
             comment = literal(f"Copied for tenants of {connection.info.dbname} that have databases of their own")

@@ -30,6 +30,15 @@ _OPTIONAL = frozenset({"registrar", "tenants"})
 _ROLE_NAME = re.compile(r"^[A-Za-z_][A-Za-z0-9_-]{0,62}$")
 
 
+# What a tenant's own role is called: the control plane's functions make no other.
+_TENANTS_ROLE = re.compile(r"^tenancy_t_[0-9a-f]{32}$")
+
+
+def is_tenants(role: str) -> bool:
+    """Whether a role is one tenant's own."""
+    return _TENANTS_ROLE.match(role) is not None
+
+
 @dataclass(frozen=True)
 class Roles(Shape):
     """Who may do what. All ``None``: one login does everything, with its own rights.

@@ -26,15 +26,15 @@ def list_probes(*, as_json: bool) -> None:
 
 
 def show_attack(report: "AttackReport") -> None:
-    """What crossed in each isolation, and what became of every probe."""
+    """What became of every probe, and at the end what crossed in each isolation."""
+    rows = [(item.isolation, item.attack_class.upper(), item.probe, item.result, item.sign or item.error, item.about) for item in report.outcomes]
+    _output.table(("Isolation", "Class", "Probe", "Result", "By", _TRIES), rows)
     for isolation in report.isolations:
         leaked, is_open = report.crossed(isolation, "a"), report.crossed(isolation, "b")
         tried = [counted(len(report.of(isolation, name)), "probe") for name in ("a", "b")]
-        _output.say(f"{isolation} isolation, {report.seconds:.1f} s")
+        _output.say(f"\n{isolation} isolation")
         _output.say(f"  class A, ordinary statements: {tried[0]}, {counted(len(leaked), 'leak')}{_named(leaked)}")
         _output.say(f"  class B, any SQL at all: {tried[1]}, {counted(len(is_open), 'open path')}{_named(is_open)}")
-    rows = [(item.isolation, item.attack_class.upper(), item.probe, item.result, item.sign or item.error, item.about) for item in report.outcomes]
-    _output.table(("Isolation", "Class", "Probe", "Result", "By", _TRIES), rows)
     for name in report.removed:
         _output.note(f"Dropped {name}, which an attack had left.")
 

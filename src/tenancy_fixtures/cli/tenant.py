@@ -296,7 +296,8 @@ async def _contents(work: Work, tenant: "Tenant") -> dict[str, Any]:
 
     async with work.manager.place_of(tenant.tenant_id) as place, place.database.transaction(tenant=tenant.tenant_id, role="loader") as transaction:
         ledger = await transaction.all("registry.ledger", uid=tenant.uid)
-        tables = await transaction.all("registry.relation_sizes", namespace=tenant.namespace)
+        # What tables that tenants share hold is told to none of them.
+        tables = [] if tenant.isolation == "row" else await transaction.all("registry.relation_sizes", namespace=tenant.namespace)
     datasets = [{"dataset": row["dataset"], "loaded_at": plain(row["loaded_at"]), **row["report"]} for row in ledger]
     return {"datasets": datasets, "tables": plain(tables)}
 
@@ -316,7 +317,10 @@ def _show(facts: dict[str, Any]) -> None:
     _output.say(f"  labels: {in_words(f'{name}={value}' for name, value in sorted(tenant['labels'].items()))}")
     _output.say(f"  configuration: {in_words(sorted(facts['config']))} (--json has the values)")
     rows, size = sum(item["rows"] for item in facts["tables"]), sum(item["bytes"] for item in facts["tables"])
-    _output.say(f"  contents: {_output.counted(len(facts['tables']), 'table')}, about {_output.counted(rows, 'row')}, {size / 1e6:,.1f} MB\n")
+    if tenant["isolation"] == "row":
+        _output.say("  contents: rows of tables that tenants share\n")
+    else:
+        _output.say(f"  contents: {_output.counted(len(facts['tables']), 'table')}, about {_output.counted(rows, 'row')}, {size / 1e6:,.1f} MB\n")
     loads = [
         (item["dataset"], item["read"], item["stored"], item["duplicates"], item["rejects"], _output.moment(item["loaded_at"]))
         for item in facts["datasets"]

@@ -65,13 +65,13 @@ def test_a_leak_is_told_to_a_person_and_exits_with_1(tenancy, app_database_url, 
     done = tenancy("doctor", "--attack", "--url", app_database_url)
     assert done.code == 1
     assert "doctor-attack-…-attacker" in done.err
-    lines = done.out.splitlines()
-    assert lines[0].startswith("schema isolation, ")
+    everything = done.out.splitlines()
+    lines = everything[everything.index("schema isolation") :]
     assert lines[1].startswith(f"  class A, ordinary statements: {len(CLASSES['a'])} probes, ")
     assert " leaks: " in lines[1]
     assert {"select", "merge", "copy_to"} <= set(lines[1].partition(" leaks: ")[2].split(", "))
     assert lines[2].startswith(f"  class B, any SQL at all: {len(CLASSES['b'])} probes, ")
-    (row,) = [line for line in lines if line.split()[:1] == ["schema"] and " select " in line]
+    (row,) = [line for line in everything if line.split()[:1] == ["schema"] and " select " in line]
     assert " ".join(row.split()) == "schema A select crossed read read the victim's table by its full name"
 
 
@@ -138,6 +138,23 @@ def test_in_production_an_administrators_login_is_refused(tenancy, admin_databas
     done = tenancy("doctor", "--attack", "--json", "--url", admin_database_url)
     assert (done.code, done.json["error"]) == (3, "UnsafeRole")
     assert look("SELECT count(*) FROM tenancy.tenants") == [(0,)]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("notaurl", "is not a PostgreSQL URL"),
+        ("postgresql://nobody:nothing@{place}/{name}", "refuses the connection"),
+        ("postgresql+asyncpg://{login}@{place}/postgres", "leads to another database"),
+    ],
+)
+def test_a_url_that_leads_elsewhere_makes_nothing(tenancy, admin_database_url, look, url, said):
+    login, _, place = admin_database_url.partition("://")[2].rpartition("/")[0].rpartition("@")
+    done = tenancy("doctor", "--attack", "--url", url.format(login=login, place=place, name=admin_database_url.rpartition("/")[2]))
+    assert done.code != 0
+    assert said in done.err
+    assert "--url" in done.err
+    assert look("SELECT count(*) FROM tenancy.runs") == [(0,)]
 
 
 def test_with_logins_of_their_own(tenancy):

@@ -15,12 +15,14 @@ from psycopg.types.json import Jsonb
 
 from ..._shapes import Shape
 from ...exceptions import ControlPlaneMismatch, PermissionDenied
+from ..connect import connect
 from ..errors import translated
 from ..roles import Roles, going_again, login_statements, role_statements
 from ..sql import Statement, compose, identifier, query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from datetime import datetime
 
     from psycopg import AsyncConnection
 
@@ -85,6 +87,21 @@ async def read_installation(connection: AsyncConnection[Any]) -> Installation | 
             return None
         row = await (await cursor.execute(query("control_plane.read"))).fetchone()
     return None if row is None else Installation(row["version"], Roles.from_mapping(row["roles"]))
+
+
+async def installed_at(url: str) -> datetime | None:
+    """When the control plane of a database was made, which tells it from others; ``None`` where there is none.
+
+    :raises DatabaseError: the URL leads nowhere, or the login is refused.
+    """
+    async with await connect(url) as connection:
+        cursor = connection.cursor(row_factory=dict_row)
+        with translated():
+            found = await (await cursor.execute(query("control_plane.exists"))).fetchone()
+            if not found or not found["found"]:
+                return None
+            row = await (await cursor.execute(query("control_plane.installed_at"))).fetchone()
+    return row["installed_at"] if row else None
 
 
 async def initialise(connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, logins: Sequence[str] = ()) -> InitReport:

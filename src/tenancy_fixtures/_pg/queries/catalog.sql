@@ -4,9 +4,11 @@
 -- One row for each table of a schema, its parts as JSON. Domains are followed to their base type, whatever their depth.
 WITH RECURSIVE tables AS (
     SELECT c.oid, n.nspname AS schema, c.relname AS name, c.relrowsecurity AS row_security,
+        -- By what the default depends on: to read its text is to lock the table, and plans read those of neighbours too.
         EXISTS (SELECT FROM pg_attribute a JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-                WHERE a.attrelid = c.oid AND a.attname = %(tenant_column)s AND a.attnotnull
-                  AND pg_get_expr(d.adbin, d.adrelid) = 'tenancy.tenant_uid()') AS shared,
+                JOIN pg_depend e ON e.classid = 'pg_attrdef'::regclass AND e.objid = d.oid
+                    AND e.refclassid = 'pg_proc'::regclass AND e.refobjid = to_regprocedure('tenancy.tenant_uid()')
+                WHERE a.attrelid = c.oid AND a.attname = %(tenant_column)s AND a.attnotnull) AS shared,
         CASE p.partstrat WHEN 'r' THEN 'range' WHEN 'l' THEN 'list' WHEN 'h' THEN 'hash' ELSE '' END AS partition_strategy,
         coalesce((SELECT jsonb_agg(a.attname ORDER BY k.position)
                   FROM unnest(p.partattrs::int2[]) WITH ORDINALITY k (number, position)

@@ -18,7 +18,8 @@ SELECT
     t.isolation,
     w.elsewhere,
     -- Policies do not bind such a role, and they are all that keeps tenants apart that share tables.
-    t.isolation = 'row' AND (SELECT r.rolsuper OR r.rolbypassrls FROM pg_catalog.pg_roles AS r WHERE r.rolname = CURRENT_USER) AS exempt,
+    t.isolation = 'row' AND (
+        SELECT pg_catalog.bool_or(r.rolsuper OR r.rolbypassrls) FROM pg_catalog.pg_roles AS r WHERE r.rolname IN (CURRENT_USER, SESSION_USER)) AS exempt,
     -- Tenants without roles of their own have one owner for all that they leave in a connection.
     t.role IS NULL AND pg_catalog.pg_my_temp_schema() <> 0 AS leftovers,
     CASE WHEN w.here THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,

@@ -8,6 +8,9 @@ SELECT EXISTS (
 -- name: read
 SELECT version, roles FROM tenancy.installation
 
+-- name: installed_at
+SELECT installed_at FROM tenancy.installation
+
 -- name: lock
 -- Two administrators, or two first uses of an embedded server, at once: one waits.
 SELECT pg_catalog.pg_advisory_xact_lock(8377142101)

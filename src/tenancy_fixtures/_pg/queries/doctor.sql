@@ -16,16 +16,19 @@ SELECT format('login %%I has the rights of %%I', l.rolname, r.rolname) AS object
         || CASE WHEN current_setting('server_version_num')::int >= 160000 THEN format(' GRANT %%I TO %%I WITH INHERIT FALSE;', r.rolname, l.rolname) ELSE '' END AS fix
 FROM pg_roles l JOIN pg_auth_members m ON m.member = l.oid JOIN pg_roles r ON r.oid = m.roleid
 WHERE r.rolname = ANY (%(known)s::text[]) AND l.rolcanlogin AND NOT l.rolsuper AND pg_has_role(l.oid, r.oid, 'USAGE')
+  -- A tenant's own login has what all tenants have: it is for nobody else.
+  AND NOT (l.rolname ~ '^tenancy_t_[0-9a-f]{32}$' AND r.oid = to_regrole(%(tenants)s::text))
 ORDER BY 1
 
 -- name: login_may_do_all
--- Who asks is the service that makes and loads tenants: it needs what it has, and not what the application has.
-SELECT format('login %%I', l.rolname) AS object, CASE WHEN l.rolname = session_user THEN format('REVOKE %%I FROM %%I;', %(app)s::text, l.rolname)
-    ELSE format('REVOKE %%I, %%I FROM %%I;', %(migrator)s::text, %(loader)s::text, l.rolname) END AS fix
-FROM pg_roles l
-WHERE %(separate)s AND l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> ALL (%(known)s::text[])
-  AND EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = l.oid AND r.rolname = %(app)s::text)
-  AND EXISTS (SELECT FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = l.oid AND r.rolname IN (%(migrator)s::text, %(loader)s::text))
+-- A service that init has let in has all three. One of the application's has only its own.
+SELECT format('login %%I', l.rolname) AS object, format('REVOKE %%I, %%I FROM %%I;', %(migrator)s::text, %(loader)s::text, l.rolname) AS fix
+FROM pg_roles l CROSS JOIN LATERAL (
+    SELECT bool_or(r.rolname = %(app)s::text) AS app, bool_or(r.rolname = %(migrator)s::text) AS migrator, bool_or(r.rolname = %(loader)s::text) AS loader
+    FROM pg_auth_members m JOIN pg_roles r ON r.oid = m.roleid WHERE m.member = l.oid
+) AS has
+WHERE %(separate)s AND l.rolcanlogin AND NOT l.rolsuper AND l.rolname <> ALL (%(known)s::text[]) AND l.rolname <> session_user
+  AND has.app AND (has.migrator OR has.loader) AND NOT (has.migrator AND has.loader)
 ORDER BY 1
 
 -- name: role_missing
@@ -347,7 +350,7 @@ SELECT CASE WHEN %(separate)s THEN format('role %%I', %(app)s::text) ELSE format
     'Run `tenancy init` as an administrator who may make roles, then `tenancy migrate`: each tenant gets a role of its own.' AS fix
 WHERE (SELECT count(*) FROM tenancy.tenants t JOIN pg_namespace n ON n.nspname = t.namespace
        -- Where they share tables, policies keep them apart.
-       WHERE t.isolation <> 'row' AND has_schema_privilege(CASE WHEN %(separate)s THEN %(app)s::text ELSE session_user::text END, n.oid, 'USAGE')) > 1
+       WHERE t.isolation <> 'row' AND has_schema_privilege(CASE WHEN %(separate)s THEN %(app)s::text ELSE session_user::text END, n.oid, 'USAGE')) > 0
 
 -- name: backend
 -- The process of the server that answers.

@@ -31,9 +31,11 @@ DELETE FROM tenancy.ledger AS l USING own WHERE l.uid = own.uid
 -- Every table of a schema and its partitions: ``own`` says that each row says whose it is, ``forced`` that policies hold for everybody,
 -- ``policed`` that there is the one that shows a tenant its own rows, ``widened`` that another one shows more, ``narrowed`` less.
 SELECT c.relname::text AS name, c.relispartition AS part, c.relrowsecurity AND c.relforcerowsecurity AS forced,
-    EXISTS (SELECT FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
-            WHERE a.attrelid = c.oid AND a.attname = %(column)s AND a.attnotnull AND a.atttypid = 'uuid'::pg_catalog.regtype
-              AND pg_catalog.pg_get_expr(d.adbin, d.adrelid) = %(uid)s) AS own,
+    -- To read the text of a default is to lock its table: of no others than these (which OFFSET says to the planner).
+    EXISTS (SELECT FROM (
+                SELECT d.adbin, d.adrelid FROM pg_catalog.pg_attribute AS a JOIN pg_catalog.pg_attrdef AS d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+                WHERE a.attrelid = c.oid AND a.attname = %(column)s AND a.attnotnull AND a.atttypid = 'uuid'::pg_catalog.regtype OFFSET 0) AS d
+            WHERE pg_catalog.pg_get_expr(d.adbin, d.adrelid) = %(uid)s) AS own,
     EXISTS (SELECT FROM pg_catalog.pg_policy AS p
             WHERE p.polrelid = c.oid AND p.polname = %(policy)s AND p.polpermissive AND p.polcmd = '*' AND p.polroles = '{0}'
               AND pg_catalog.pg_get_expr(p.polqual, c.oid) = %(test)s AND pg_catalog.pg_get_expr(p.polwithcheck, c.oid) = %(test)s) AS policed,
