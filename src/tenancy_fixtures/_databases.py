@@ -18,7 +18,7 @@ from ._shapes import Step
 from ._tenant_roles import drop_role
 from .audit import AuditAction
 from .config_fixtures import ConfigFixture
-from .exceptions import DatabaseError, RunInProgress
+from .exceptions import DatabaseUnavailable, PermissionDenied, RunInProgress
 from .schema_fixtures import SchemaFixture
 from .utils import TenantUtils
 
@@ -114,7 +114,7 @@ class DatabaseFixture(BaseFixture):
 
     async def _wait_for_others(self, tenant: Tenant) -> None:
         """Let an operation that is under way on the tenant come to its end. One whose database is gone has none."""
-        with suppress(DatabaseError):
+        with suppress(DatabaseUnavailable, PermissionDenied):
             async with (
                 self._runtime.other(tenant.namespace) as place,
                 place.database.transaction(tenant=tenant.tenant_id, role="migrator") as transaction,
@@ -169,6 +169,18 @@ async def see_that_it_can(runtime: Runtime) -> None:
     """
     async with Databases.of(runtime.database.url, runtime.database.roles) as databases:
         await databases.template()
+
+
+async def settle(runtime: Runtime, tenant_id: str) -> None:
+    """Put in order what a crash has left of a tenant's database, if anything; wait for whoever is at it.
+
+    :raises LockTimeout: somebody has been at it for long.
+    """
+    async with runtime.database.transaction(tenant=tenant_id, role="migrator") as transaction:
+        if await transaction.one("databases.intent", tenant_id=tenant_id) is None:
+            return
+    async with holding(runtime.database.url, runtime.database.roles, tenant_id, wait=runtime.settings.lock_timeout):
+        await recover(runtime, tenant_id)
 
 
 async def recover(runtime: Runtime, tenant_id: str) -> None:

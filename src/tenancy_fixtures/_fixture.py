@@ -11,9 +11,18 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 from uuid import UUID
 
 from ._pg._cancel import cancelled_once
-from ._places import place_of, project
+from ._places import is_here, place_of, project
 from ._shapes import DatasetReport, RunReport, RunState, Step, Tenant, TenantState, ValidationReport
-from .exceptions import ConfigurationError, DatabaseError, PackMismatch, TenancyError, TenantNotFound, ValidationFailed, ValidationTimeout
+from .exceptions import (
+    ConfigurationError,
+    DatabaseError,
+    PackMismatch,
+    RunInProgress,
+    TenancyError,
+    TenantNotFound,
+    ValidationFailed,
+    ValidationTimeout,
+)
 from .journal import Repeated, Run
 from .utils import FixtureUtils
 
@@ -257,6 +266,8 @@ class _Execution:
         operation = self._operation
         await transaction.run("database.lock", name=operation.tenant_id)
         tenant = await find_tenant(transaction, operation.tenant_id)
+        if tenant is not None and not operation.here and not is_here(transaction, tenant):
+            raise RunInProgress("the tenant got a database of its own just now", tenant=operation.tenant_id, hint="Run it again.")
         if tenant is not None and tenant.pack != self._pack.name and not operation.backwards:
             hint = "Use the tenant's own pack: --pack, TENANCY_PACK, or FixtureManager(pack=…)."
             raise PackMismatch(f"the tenant was made from pack {tenant.pack!r}, not {self._pack.name!r}", pack=tenant.pack, hint=hint)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from ._pg.database import Transaction
+    from ._shapes import Tenant
     from .runtime import Runtime
 
 
@@ -21,6 +23,11 @@ async def place_of(runtime: Runtime, tenant_id: str) -> AsyncIterator[Runtime]:
         return
     async with runtime.other(row["namespace"]) as place:
         yield place
+
+
+def is_here(transaction: Transaction, tenant: Tenant) -> bool:
+    """Whether a transaction is in the database where the tenant lives."""
+    return tenant.isolation != "database" or tenant.namespace == transaction.connection.info.dbname
 
 
 async def project(runtime: Runtime, place: Runtime, tenant_id: str) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, ClassVar, Optional
 from ._fixture import BaseFixture
 from ._pg.bootstrap import with_parts
 from ._shapes import Finding, Shape, Step, ValidationReport
-from ._tenant_roles import make_role
+from ._tenant_roles import grant_all, make_role
 from .audit import AuditAction
 from .exceptions import ConfigurationError
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ._fixture import FixtureContext
+    from ._shapes import Tenant
 
 _SHORTEST = 12  # characters of a password that is chosen
 _BYTES = 24  # of one that is made
@@ -36,12 +37,6 @@ def new_password() -> str:
     return secrets.token_urlsafe(_BYTES)
 
 
-def url_of(database_url: str, login: str, password: str) -> str:
-    """The address that the login connects to."""
-    database = database_url.partition("?")[0].rpartition("/")[2]
-    return with_parts(database_url, database=database, user=login, password=password)
-
-
 class LoginFixture(BaseFixture):
     """Lets a tenant's role log in with a password, or, without one, not any more. The password is sent as its verifier."""
 
@@ -51,9 +46,15 @@ class LoginFixture(BaseFixture):
         if password is not None and len(password) < _SHORTEST:
             raise ConfigurationError("the password is too short", hint=f"At least {_SHORTEST} characters; without one, one is made.")
         self._password = password
+        self._database = ""
 
     def __repr__(self) -> str:
         return f"LoginFixture({'a password' if self._password else None})"
+
+    def given(self, server_url: str, tenant: Tenant) -> TenantLogin:
+        """The login that was given, with the address that it connects to: on the server of that URL."""
+        url = with_parts(server_url, database=self._database, user=str(tenant.role), password=self._password)
+        return TenantLogin(tenant.tenant_id, str(tenant.role), url)
 
     async def validate(self, context: FixtureContext) -> ValidationReport:
         """See that the tenant has a role that can be let in.
@@ -77,8 +78,10 @@ class LoginFixture(BaseFixture):
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Set or remove the password of the tenant's role."""
+        self._database = context.transaction.connection.info.dbname
         if context.existing.role is None:
             await make_role(context)
+            await grant_all(context.transaction, context.existing)
         tenant, verifier = context.existing, None
         if self._password is not None:
             encrypted = context.transaction.connection.pgconn.encrypt_password(self._password.encode(), str(tenant.role).encode(), b"scram-sha-256")

@@ -41,6 +41,9 @@ async def drop_role(transaction: Transaction, tenant: Tenant) -> bool:
     """Drop the tenant's role; false where it stays, since a copy of this database on the same server uses it too."""
     if tenant.role is None:
         return True
+    found = await transaction.one("registry.namespace_exists", namespace=tenant.namespace)
+    if tenant.isolation == "row" and found and found["found"]:
+        await transaction.run(compose("registry.take_from_app", schema=identifier(tenant.namespace), app=identifier(tenant.role)))
     row = await transaction.one("registry.drop_role", uid=tenant.uid)
     return bool(row and row["dropped"])
 
@@ -48,16 +51,23 @@ async def drop_role(transaction: Transaction, tenant: Tenant) -> bool:
 async def grant_all(transaction: Transaction, tenant: Tenant) -> None:
     """Give loader and the tenant's user their rights on all that the schema holds now; what a script made is not yet granted.
 
-    Tables that tenants share are for all of their roles too, where they have some: policies tell them apart.
+    Tables that tenants share are for those of their roles too that there are: policies tell them apart.
     """
     roles, users = transaction.roles, [user_of(transaction, tenant)]
     if tenant.isolation == "row":
-        users.append(roles.tenants)
+        users += await sharing_roles(transaction, tenant)
     for user in users:
         if roles.loader and user:
             parts = {"schema": identifier(tenant.namespace), "loader": identifier(roles.loader), "user": identifier(user)}
             await transaction.run(compose("registry.grant_schema", **parts))
             await transaction.run(compose("registry.grant_objects", **parts))
+
+
+async def sharing_roles(transaction: Transaction, tenant: Tenant) -> list[str]:
+    """The roles, for logins, of the tenants that share this one's tables."""
+    return (
+        [row["role"] for row in await transaction.all("registry.roles_that_share", namespace=tenant.namespace)] if tenant.isolation == "row" else []
+    )
 
 
 async def take_from_app(transaction: Transaction, tenant: Tenant) -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _generate
-from ._databases import DatabaseFixture, see_that_it_can
+from ._databases import DatabaseFixture, see_that_it_can, settle
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from ._places import place_of
 from ._repair import RecordFixture, RepairFixture
-from ._tenant_login import LoginFixture, TenantLogin, new_password, url_of
+from ._tenant_login import LoginFixture, TenantLogin, new_password
 from ._trial_load import with_trial
 from .config_fixtures import ConfigFixture
 from .data_loaders import DataLoader
@@ -118,6 +118,7 @@ class FixtureManager:
     ) -> RunReport:
         tenant_id = fixture.tenant_id
         facts: dict[str, Any] = {"tenant_id": tenant_id, "operation": "create_tenant", "dry_run": dry_run, "idempotency_key": idempotency_key}
+        await settle(await self._runtime(), tenant_id)
         if (fixture.isolation or self.pack.tenant_template.isolation) == "database" and await self._is_new(tenant_id, idempotency_key):
             await see_that_it_can(await self._runtime())
             return await self._apply(fixture, DatabaseFixture(await self._runtime(), tenant_id, config, dry_run=dry_run), here=True, **facts)
@@ -282,9 +283,7 @@ class FixtureManager:
         fixture = LoginFixture(secret)
         await self.get_tenant(tenant_id)
         await self.apply(fixture, tenant_id=tenant_id, operation="set_login")
-        login = str((await self.get_tenant(tenant_id)).role)
-        async with self.place_of(tenant_id) as place:
-            return TenantLogin(tenant_id, login, url_of(place.database.url, login, secret))
+        return fixture.given((await self._runtime()).database.url, await self.get_tenant(tenant_id))
 
     async def remove_login(self, tenant_id: str) -> RunReport:
         """Take a tenant's login away; sessions that it has open go on until they end.
@@ -301,7 +300,12 @@ class FixtureManager:
         :raises TenantInUse: objects outside its schema stand on it, such as a view of its tables; nothing was dropped.
         :raises RowsLeft: rows in tables that it shares with others cannot be deleted, or not be seen; nothing was dropped.
         """
-        tenant, runtime = await self.get_tenant(tenant_id), await self._runtime()
+        runtime = await self._runtime()
+        try:
+            tenant = await self.get_tenant(tenant_id)
+        finally:
+            # Of one that was never finished something may be left; one that was half dropped may be gone now.
+            await settle(runtime, TenantUtils.check_id(tenant_id))
         fixtures: tuple[BaseFixture, ...] = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
         if tenant.isolation == "database":
             fixtures = (TenantFixture(tenant_id), DatabaseFixture(runtime, tenant_id, drop=True, dry_run=dry_run))

@@ -167,7 +167,7 @@ def test_the_services_login_has_no_right_until_it_switches(service, app_database
     with pytest.raises(errors.InsufficientPrivilege):
         service.execute("SET ROLE tenancy_test_owner")
     with psycopg.connect(app_database_url, autocommit=True) as connection:
-        for purpose in ("loader", "registrar", "tenants"):
+        for purpose in ("loader", "registrar"):
             with pytest.raises(errors.InsufficientPrivilege):
                 connection.execute(f"SET ROLE tenancy_test_{purpose}")
 

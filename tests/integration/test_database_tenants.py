@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator
 
 import psycopg
 import pytest
+from psycopg import sql
 from sqlalchemy import create_engine, text
 
 from tenancy_fixtures import FixtureManager, Settings
@@ -23,7 +24,7 @@ from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._pg.connect import connect
 from tenancy_fixtures._sessions import TenantSessions
 from tenancy_fixtures.doctor import attack
-from tenancy_fixtures.exceptions import ConfigurationError, NoDatabases, RunInProgress, ScriptFailed, TenantExists, TenantInUse
+from tenancy_fixtures.exceptions import ConfigurationError, LockTimeout, NoDatabases, RunInProgress, ScriptFailed, TenantExists, TenantInUse
 from tenancy_fixtures.packs import DEFAULT_FOLDER, Pack
 from tests.acceptance.support import State
 from tests.conftest import ROLES
@@ -122,14 +123,14 @@ async def test_a_name_that_a_database_has_is_not_taken_from_it(opened: FixtureMa
 
 
 async def test_what_fails_leaves_nothing(opened: FixtureManager, state: State, settings: Settings, tmp_path):
-    before = state.value("SELECT count(*) FROM pg_roles"), state.value("SELECT count(*) FROM pg_database")
+    query = "SELECT count(*) FROM pg_database WHERE datname LIKE %s"
     spoilt = tmp_path / "pack"
     shutil.copytree(DEFAULT_FOLDER, spoilt, ignore=shutil.ignore_patterns("data", "__pycache__", "*.py"))
     (spoilt / "schema_template.sql").write_text("CREATE TABLE t (i inteeger);", encoding="utf-8")
     async with FixtureManager(settings, pack=Pack.from_folder(spoilt)) as manager:
         with pytest.raises(ScriptFailed):
             await manager.create_tenant(ADA, isolation="database")
-    assert (state.value("SELECT count(*) FROM pg_roles"), state.value("SELECT count(*) FROM pg_database")) == before
+    assert state.value(query, f"t_{ADA}%") == 0
     assert [row["state"] for row in state.rows("SELECT state FROM tenancy.runs")] == ["failed"]
     assert state.value("SELECT (SELECT count(*) FROM tenancy.intents) + (SELECT count(*) FROM tenancy.tenants)") == 0
     await opened.create_tenant(ADA, isolation="database")
@@ -212,6 +213,38 @@ async def test_what_the_dead_have_begun_is_ended_before_it_is_put_in_order(opene
         with pytest.raises(psycopg.errors.AdminShutdown):
             await going_on
         assert time.monotonic() - began < 10
+
+
+async def test_work_in_progress_is_not_dropped(opened: FixtureManager, state: State, settings: Settings):
+    tenant = await opened.create_tenant(ADA, isolation="database")
+    async with FixtureManager(settings) as other, other.session(ADA) as session:
+        await session.execute(text("SELECT count(*) FROM artists"))
+        with pytest.raises(TenantInUse):
+            await opened.drop_tenant(ADA)
+        assert (await session.execute(text("SELECT count(*) FROM artists"))).scalar() == 0
+    assert there(state, tenant.namespace)
+    async with (
+        FixtureManager(settings.with_changes(lock_timeout=0.5)) as hasty,
+        opened.place_of(ADA) as place,
+        place.database.transaction(tenant=ADA, role="migrator") as transaction,
+    ):
+        await transaction.run("database.lock", name=ADA)
+        with pytest.raises(LockTimeout):
+            await hasty.drop_tenant(ADA)
+    assert there(state, tenant.namespace)
+    await opened.drop_tenant(ADA)
+
+
+async def test_a_template_of_somebody_elses_is_not_taken(admin_url: str, admin_database_url: str, database: str):
+    name = f"{database}_template"
+    with psycopg.connect(admin_url, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+        try:
+            with pytest.raises(ConfigurationError, match="not this one's template"):
+                await databases.prepare(admin_database_url)
+            assert connection.execute("SELECT datallowconn, datistemplate FROM pg_database WHERE datname = %s", [name]).fetchone() == (True, False)
+        finally:
+            drop_database(admin_url, name)
 
 
 # --- what a crash leaves ----------------------------------------------------------------------------------------------

@@ -67,10 +67,16 @@ async def test_what_fails_leaves_no_role(opened: FixtureManager, state: State):
     class Last(Mark):
         depends_on = ("schema",)
 
-    before = state.value("SELECT count(*) FROM pg_roles")
+    made: list[str] = []
+
+    async def late(context: FixtureContext) -> None:
+        made.append(str(context.existing.role))
+        await broken(context)
+
     with pytest.raises(ZeroDivisionError):
-        await apply(opened, TenantFixture("ada"), SchemaFixture(), Last(broken), tenant="ada")
-    assert state.value("SELECT count(*) FROM pg_roles") == before
+        await apply(opened, TenantFixture("ada"), SchemaFixture(), Last(late), tenant="ada")
+    assert [name for name in made if name.startswith("tenancy_t_") and exists(state, name)] == []
+    assert len(made) == 1
 
 
 async def test_tenants_are_made_at_once(opened: FixtureManager, state: State):
@@ -306,3 +312,16 @@ async def test_a_login_of_a_tenant_that_shares_tables(opened: FixtureManager, st
     await opened.drop_tenant("ada")
     assert not exists(state, login.login)
     assert (await opened.validate("bob")).findings == ()
+
+
+async def test_a_role_that_owns_something_can_do_nothing_any_more(opened: FixtureManager, state: State):
+    await opened.create_tenant("ada")
+    login = await opened.set_login("ada")
+    with psycopg.connect(login.url, autocommit=True) as connection:
+        number = connection.execute("SELECT lo_create(0)").fetchone()[0]
+    report = await opened.drop_tenant("ada")
+    assert {step.detail.get("kept") for step in report.steps} == {login.login, None}
+    (facts,) = state.rows("SELECT rolcanlogin, rolpassword FROM pg_authid WHERE rolname = %s", login.login)
+    assert facts == {"rolcanlogin": False, "rolpassword": None}
+    assert state.value("SELECT count(*) FROM pg_auth_members WHERE member = %s::regrole", login.login) == 0
+    state.run(f"SELECT lo_unlink({number})", f"DROP ROLE {login.login}")

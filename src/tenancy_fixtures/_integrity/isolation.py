@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._pg.sql import compose, identifier, literal
 from .._shapes import Finding
-from .._tenant_roles import lacks_role
+from .._tenant_roles import lacks_role, sharing_roles
 from .rights import missing_rights
 from .shared import open_tables
 
@@ -42,6 +42,7 @@ async def _check_grants(look: Look) -> None:
     roles, own = look.transaction.roles, look.tenant.role if look.tenant.isolation != "row" else None
     # Where the tenant has a role of its own, that of all tenants' applications is a stranger.
     known = [name for purpose, name in roles.named() if own is None or purpose != "app"] + ([own] if own else [])
+    known += await sharing_roles(look.transaction, look.tenant)
     values: dict[str, Any] = {"namespace": look.tenant.namespace, "known": known, "separate": bool(known)}
     for row in await look.transaction.all("isolation.strange_grants", **values):
         severity, whom = ("error", "everybody") if row["everybody"] else ("warning", f"the role {row['grantee']!r}")

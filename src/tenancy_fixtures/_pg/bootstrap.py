@@ -6,7 +6,7 @@ For the embedded server, whose administrator is this library itself. A host's se
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import quote, unquote, urlsplit
 
 from psycopg import sql
 
@@ -45,7 +45,12 @@ async def make_ready(superuser_url: str, password: str) -> str:
 async def _create_database(connection: AsyncConnection[Any]) -> None:
     with translated():
         async with connection.cursor() as cursor:
-            # CREATE DATABASE cannot be in a transaction: the session's lock lets one process do it and the others look.
+            await cursor.execute(query("bootstrap.database_exists"), {"name": DATABASE})
+            found = await cursor.fetchone()
+            if found and found[0]:
+                return
+            # CREATE DATABASE cannot be in a transaction: the session's lock lets one process do it and the others look. There are no
+            # tenants yet who could take it.
             await cursor.execute(query("bootstrap.lock"))
             await cursor.execute(query("bootstrap.database_exists"), {"name": DATABASE})
             row = await cursor.fetchone()
@@ -87,9 +92,14 @@ async def init_host(url: str, *, roles: Roles | None, logins: Sequence[str] = ()
 
 
 def with_parts(url: str, *, database: str, user: str | None = None, password: str | None = None) -> str:
-    """The same server's URL with another database, and another login where one is given."""
+    """The same server's URL with another database, and another login where one is given.
+
+    What the URL says of them in its query, which is stronger, goes; the rest of it stays.
+    """
     parts = urlsplit(url)
-    place = parts.netloc
+    place, said = parts.netloc, {"dbname"}
     if user is not None:
         place = f"{quote(user, safe='')}:{quote(password or '', safe='')}@{place.rpartition('@')[2]}"
-    return urlunsplit((parts.scheme, place, f"/{quote(database, safe='')}", parts.query, parts.fragment))
+        said |= {"user", "password", "passfile"}
+    kept = "&".join(item for item in parts.query.split("&") if item and unquote(item.partition("=")[0]) not in said)
+    return f"{parts.scheme}://{place}/{quote(database, safe='')}{'?' if kept else ''}{kept}"

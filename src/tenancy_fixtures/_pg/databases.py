@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from ..exceptions import ConfigurationError, NoDatabases, PermissionDenied, TenantInUse
+from ..exceptions import ConfigurationError, DatabaseUnavailable, NoDatabases, PermissionDenied, TenancyError, TenantInUse
 from .bootstrap import with_parts
 from .connect import PARAMETERS, connect
 from .control_plane import initialise, read_installation
@@ -160,9 +160,21 @@ async def bring_forward(url: str) -> list[str]:
     names = [row[0] for row in rows]
     if names:
         await prepare(url)
-    for name in names[1:]:
-        await _initialise(url, name)
+    failed = [(name, error) for name in names[1:] if (error := await _brought_forward(url, name)) is not None]
+    if failed:
+        listed = "; ".join(f"{name}: {error.message}" for name, error in failed)
+        raise DatabaseUnavailable(
+            f"not all databases of tenants could be brought forward: {listed}", hint="Run `tenancy init` again when they can be reached."
+        )
     return names
+
+
+async def _brought_forward(url: str, name: str) -> TenancyError | None:
+    try:
+        await _initialise(url, name)
+    except TenancyError as error:
+        return error
+    return None
 
 
 async def _initialise(url: str, name: str) -> None:
@@ -187,18 +199,22 @@ async def prepare(url: str) -> str:
         if installation is None:
             raise ConfigurationError("the database has no control plane", hint="Run `tenancy init` first.")
         name = connection.info.dbname.encode()[:_LONGEST].decode(errors="ignore") + _SUFFIX
-        database = identifier(name)
+        database, comment = identifier(name), f"Copied for tenants of {connection.info.dbname} that have databases of their own"
         with translated():
             if installation.roles.migrator:
                 await connection.execute(compose("databases.let_create", migrator=identifier(installation.roles.migrator)))
-            if await (await connection.execute(query("databases.find"), {"name": name})).fetchone():
-                await connection.execute(compose("databases.reopen", database=database))
-            else:
+            found = await (await connection.cursor(row_factory=dict_row).execute(query("databases.find"), {"name": name})).fetchone()
+            if found is None:
                 await _make_template(connection, database)
+                await connection.execute(compose("databases.describe", database=database, comment=literal(comment)))
+            elif found["comment"] != comment:
+                raise ConfigurationError(
+                    f"there is a database {name!r} that is not this one's template", hint="Rename it, or drop it if nobody needs it."
+                )
+            else:
+                await connection.execute(compose("databases.reopen", database=database))
         await _initialise(url, name)
         with translated():
-            comment = literal(f"Copied for tenants of {connection.info.dbname} that have databases of their own")
-            await connection.execute(compose("databases.describe", database=database, comment=comment))
             await connection.execute(compose("databases.seal_template", database=database))
             await connection.execute(query("databases.set_template"), {"template": name})
     return name

@@ -180,6 +180,8 @@ def drop(
         return
     parts = in_words(_PARTS[step.action if step.action in _PARTS else step.fixture].format(step.object) for step in report.steps)
     _output.say(f"Tenant {tenant!r} would go: {parts}. Nothing was dropped." if dry_run else f"Tenant {tenant!r} is gone: {parts}.")
+    for role in [step.detail["kept"] for step in report.steps if step.detail.get("kept")]:
+        _output.note(f"Its role {role} stays: it owns something that is in no schema of the tenant's, or a copy of this database uses it.")
 
 
 def _check_id(tenant: str) -> None:

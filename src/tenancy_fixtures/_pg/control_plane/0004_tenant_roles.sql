@@ -52,16 +52,27 @@ END
 $body$;
 REVOKE EXECUTE ON FUNCTION tenancy.join_tenants(uuid) FROM PUBLIC;
 
--- False where the role has to stay: another database of the server still has something that it has rights on.
+-- False where the role has to stay. Another database of the server, a copy of this one, still has something that it has rights on: then
+-- it is left as it is. Or its own login has made something that is in no schema: then nobody can log in as it any more, and it has no rights.
 CREATE FUNCTION tenancy.drop_tenant_role(tenant uuid) RETURNS boolean
 LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $body$
 DECLARE
     role_name name := 'tenancy_t_' || replace(tenant::text, '-', '');
+    everyone name := (SELECT i.roles ->> 'tenants' FROM tenancy.installation AS i);
 BEGIN
     EXECUTE format('DROP ROLE IF EXISTS %I', role_name);
     RETURN true;
 EXCEPTION
-    WHEN dependent_objects_still_exist THEN RETURN false;
+    WHEN dependent_objects_still_exist THEN
+        IF NOT EXISTS (
+            SELECT FROM pg_shdepend AS d
+            WHERE d.refclassid = 'pg_authid'::regclass AND d.refobjid = (SELECT r.oid FROM pg_roles AS r WHERE r.rolname = role_name)
+              AND d.dbid NOT IN (0, (SELECT b.oid FROM pg_database AS b WHERE b.datname = current_database())))
+        THEN
+            EXECUTE format('ALTER ROLE %I NOLOGIN PASSWORD NULL', role_name);
+            EXECUTE format('REVOKE %I FROM %I', everyone, role_name);
+        END IF;
+        RETURN false;
 END
 $body$;
 REVOKE EXECUTE ON FUNCTION tenancy.drop_tenant_role(uuid) FROM PUBLIC;

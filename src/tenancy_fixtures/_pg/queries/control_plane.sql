@@ -13,7 +13,18 @@ SELECT installed_at FROM tenancy.installation
 
 -- name: lock
 -- Two administrators, or two first uses of an embedded server, at once: one waits.
-SELECT pg_catalog.pg_advisory_xact_lock(8377142101)
+-- An advisory lock asks for no right, and a tenant's login could hold it: where there are tenants it is the table's.
+DO $do$
+BEGIN
+    IF pg_catalog.to_regclass('tenancy.installation') IS NOT NULL
+        AND pg_catalog.has_table_privilege(pg_catalog.to_regclass('tenancy.installation'), 'UPDATE')
+    THEN
+        LOCK TABLE tenancy.installation IN SHARE ROW EXCLUSIVE MODE;
+    ELSE
+        PERFORM pg_catalog.pg_advisory_xact_lock(8377142101);
+    END IF;
+END
+$do$
 
 -- name: create_schema
 CREATE SCHEMA IF NOT EXISTS tenancy

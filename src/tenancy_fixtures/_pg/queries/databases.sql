@@ -63,9 +63,9 @@ GRANT TEMPORARY ON DATABASE {database} TO {loader}
 ALTER DATABASE {database} ALLOW_CONNECTIONS false
 
 -- name: end_own
--- The library's own connections, of this process and of others: pools keep them open, and they are idle or are of no use any more.
+-- The library's own connections, of this process and of others, that pools keep open and nobody uses.
 SELECT pg_catalog.pg_terminate_backend(a.pid) FROM pg_catalog.pg_stat_activity AS a
-WHERE a.datname = %(name)s AND a.usename = SESSION_USER AND a.application_name = %(application)s
+WHERE a.datname = %(name)s AND a.usename = SESSION_USER AND a.application_name = %(application)s AND a.state = 'idle'
 
 -- name: end_work
 -- Who has died may have left a statement behind that goes on in the server: it is ended, and told of until it is gone.

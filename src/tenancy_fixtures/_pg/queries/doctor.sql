@@ -109,15 +109,16 @@ WHERE g.grantee = 0 GROUP BY o.description ORDER BY 1
 SELECT format('%%s to %%I: %%s', o.description, pg_get_userbyid(g.grantee), string_agg(DISTINCT g.privilege_type, ', ')) AS object,
     format('REVOKE ALL ON %%s FROM %%I;', o.description, pg_get_userbyid(g.grantee)) AS fix
 FROM (
-    SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl, n.nspowner AS owner, t.role
+    SELECT format('SCHEMA %%I', n.nspname) AS description, n.nspacl AS acl, n.nspowner AS owner, t.role, n.nspname AS namespace
     FROM pg_namespace n JOIN (SELECT DISTINCT namespace, CASE WHEN isolation <> 'row' THEN role END AS role FROM tenancy.tenants) t ON t.namespace = n.nspname
     UNION ALL
-    SELECT format('%%s %%I.%%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relacl, c.relowner, t.role
+    SELECT format('%%s %%I.%%I', CASE c.relkind WHEN 'S' THEN 'SEQUENCE' ELSE 'TABLE' END, n.nspname, c.relname), c.relacl, c.relowner, t.role, n.nspname
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace, CASE WHEN isolation <> 'row' THEN role END AS role FROM tenancy.tenants) t ON t.namespace = n.nspname
 ) AS o CROSS JOIN LATERAL aclexplode(o.acl) AS g
 -- Where the tenant has a role of its own, that of all tenants' applications is a stranger.
 WHERE %(separate)s AND g.grantee NOT IN (0, o.owner) AND pg_get_userbyid(g.grantee) IS DISTINCT FROM o.role
   AND (pg_get_userbyid(g.grantee) <> ALL (%(known)s::text[]) OR (o.role IS NOT NULL AND pg_get_userbyid(g.grantee) = %(app)s::text))
+  AND NOT EXISTS (SELECT FROM tenancy.tenants r WHERE r.namespace = o.namespace AND r.isolation = 'row' AND r.role = pg_get_userbyid(g.grantee))
 GROUP BY o.description, g.grantee ORDER BY 1
 
 -- name: control_plane_open
