@@ -210,7 +210,8 @@ async def test_what_the_dead_have_begun_is_ended_before_it_is_put_in_order(opene
         await asyncio.sleep(0.2)
         began = time.monotonic()
         await ours.end_work(name)
-        with pytest.raises(psycopg.errors.AdminShutdown):
+        # AdminShutdown, which older drivers have no name for once the connection is gone.
+        with pytest.raises(psycopg.OperationalError, match="administrator command"):
             await going_on
         assert time.monotonic() - began < 10
 
