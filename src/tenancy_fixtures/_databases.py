@@ -12,6 +12,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from ._fixture import BaseFixture, FixtureContext, Operation, execute, find_tenant
+from ._isolation import whose
 from ._pg._cancel import undisturbed
 from ._pg.databases import Databases, holding, unfinished
 from ._shapes import Step
@@ -81,7 +82,7 @@ class DatabaseFixture(BaseFixture):
         # Connections to one of that name that was dropped lead nowhere.
         await self._runtime.leave(tenant.namespace)
         async with Databases.of(self._runtime.database.url, self._runtime.database.roles) as databases:
-            await databases.create(tenant.namespace, tenant.uid, _comment(tenant.tenant_id, tenant.uid))
+            await databases.create(tenant.namespace, tenant.uid, whose(tenant.tenant_id, tenant.uid))
         async with self._runtime.other(tenant.namespace) as place:
             fixtures = (_Entry(tenant), SchemaFixture(), self._config)
             await execute(place, context.pack, Operation("create_tenant", tenant.tenant_id, fixtures, self.arguments))
@@ -101,12 +102,15 @@ class DatabaseFixture(BaseFixture):
         if context.tenant is None:
             return []
         tenant, transaction = context.tenant, context.transaction
+        if context.dry_run:
+            # What a transaction cannot take back is not tried.
+            return [Step(self.name, "drop", tenant.namespace)]
         await transaction.run("databases.stay")
         await self._wait_for_others(tenant)
         await self._runtime.leave(tenant.namespace)
         async with Databases.of(self._runtime.database.url, self._runtime.database.roles) as databases:
             # Where somebody has dropped it already, or another has its name, there is nothing to do.
-            if await databases.has(tenant.namespace, _comment(tenant.tenant_id, tenant.uid)):
+            if await databases.has(tenant.namespace, whose(tenant.tenant_id, tenant.uid)):
                 await databases.drop(tenant.namespace)
         await transaction.run("databases.forget", tenant_id=tenant.tenant_id)
         context.note(AuditAction.DATABASE_DROPPED, database=tenant.namespace)
@@ -192,7 +196,7 @@ async def recover(runtime: Runtime, tenant_id: str) -> None:
         intent = await transaction.one("databases.intent", tenant_id=tenant_id)
     if intent is None:
         return
-    namespace, comment = intent["namespace"], _comment(tenant_id, intent["uid"])
+    namespace, comment = intent["namespace"], whose(tenant_id, intent["uid"])
     await runtime.leave(namespace)
     async with Databases.of(runtime.database.url, runtime.database.roles) as databases:
         await databases.end_work(namespace, unfinished(intent["uid"]))
@@ -214,7 +218,3 @@ async def recover(runtime: Runtime, tenant_id: str) -> None:
             detail = {"namespace": namespace}
             await runtime.audit.append(transaction, AuditAction.TENANT_DROPPED, tenant_id=tenant_id, uid=tenant.uid, run_id=None, detail=detail)
         await transaction.run("databases.forget", tenant_id=tenant_id)
-
-
-def _comment(tenant_id: str, uid: Any) -> str:
-    return f"Tenant {tenant_id} ({uid})"

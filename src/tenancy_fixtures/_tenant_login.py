@@ -73,11 +73,16 @@ class LoginFixture(BaseFixture):
         return ValidationReport(self.name, 1, (Finding("connect", "error", context.transaction.connection.info.dbname, message),))
 
     async def plan(self, context: FixtureContext) -> Sequence[Step]:
-        """Give the login, or take it."""
+        """Give the login, or take it; nothing where there is none to take."""
+        if self._password is None and context.existing.role is None:
+            return []
         return [Step(self.name, "take" if self._password is None else "give", context.existing.role or "a role of its own")]
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Set or remove the password of the tenant's role."""
+        steps = await self.plan(context)
+        if not steps:
+            return steps
         self._database = context.transaction.connection.info.dbname
         if context.existing.role is None:
             await make_role(context)

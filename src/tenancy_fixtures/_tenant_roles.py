@@ -1,4 +1,4 @@
-"""The role of a tenant: it alone has the application's rights on the tenant's schema. Made, put in force and dropped."""
+"""The role of a tenant, which alone has the application's rights on the tenant's schema: made, given its rights, and dropped."""
 
 from __future__ import annotations
 
@@ -38,12 +38,13 @@ async def make_role(context: FixtureContext) -> None:
 
 
 async def drop_role(transaction: Transaction, tenant: Tenant) -> bool:
-    """Drop the tenant's role; false where it stays, since a copy of this database on the same server uses it too."""
+    """Drop the tenant's role. False where it stays: a copy of this database on the same server uses it too, or it owns what is in no schema."""
     if tenant.role is None:
         return True
-    found = await transaction.one("registry.namespace_exists", namespace=tenant.namespace)
-    if tenant.isolation == "row" and found and found["found"]:
-        await transaction.run(compose("registry.take_from_app", schema=identifier(tenant.namespace), app=identifier(tenant.role)))
+    if tenant.isolation == "row":
+        found = await transaction.one("registry.namespace_exists", namespace=tenant.namespace)
+        if found and found["found"]:
+            await _take_rights(transaction, tenant, tenant.role)
     row = await transaction.one("registry.drop_role", uid=tenant.uid)
     return bool(row and row["dropped"])
 
@@ -72,4 +73,8 @@ async def sharing_roles(transaction: Transaction, tenant: Tenant) -> list[str]:
 
 async def take_from_app(transaction: Transaction, tenant: Tenant) -> None:
     """Take from the application's own role the rights that it had on the schema, before the tenant had a role."""
-    await transaction.run(compose("registry.take_from_app", schema=identifier(tenant.namespace), app=identifier(transaction.roles.app or "")))
+    await _take_rights(transaction, tenant, transaction.roles.app or "")
+
+
+async def _take_rights(transaction: Transaction, tenant: Tenant, role: str) -> None:
+    await transaction.run(compose("registry.take_rights", schema=identifier(tenant.namespace), role=identifier(role)))

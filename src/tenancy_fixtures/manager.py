@@ -118,7 +118,8 @@ class FixtureManager:
     ) -> RunReport:
         tenant_id = fixture.tenant_id
         facts: dict[str, Any] = {"tenant_id": tenant_id, "operation": "create_tenant", "dry_run": dry_run, "idempotency_key": idempotency_key}
-        await settle(await self._runtime(), tenant_id)
+        if not dry_run:
+            await settle(await self._runtime(), tenant_id)
         if (fixture.isolation or self.pack.tenant_template.isolation) == "database" and await self._is_new(tenant_id, idempotency_key):
             await see_that_it_can(await self._runtime())
             return await self._apply(fixture, DatabaseFixture(await self._runtime(), tenant_id, config, dry_run=dry_run), here=True, **facts)
@@ -305,7 +306,8 @@ class FixtureManager:
             tenant = await self.get_tenant(tenant_id)
         finally:
             # Of one that was never finished something may be left; one that was half dropped may be gone now.
-            await settle(runtime, TenantUtils.check_id(tenant_id))
+            if not dry_run:
+                await settle(runtime, TenantUtils.check_id(tenant_id))
         fixtures: tuple[BaseFixture, ...] = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
         if tenant.isolation == "database":
             fixtures = (TenantFixture(tenant_id), DatabaseFixture(runtime, tenant_id, drop=True, dry_run=dry_run))

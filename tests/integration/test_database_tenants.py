@@ -18,7 +18,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import create_engine, text
 
-from tenancy_fixtures import FixtureManager, Settings
+from tenancy_fixtures import FixtureManager, Settings, TenantFixture
 from tenancy_fixtures._pg import databases
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures._pg.connect import connect
@@ -123,14 +123,14 @@ async def test_a_name_that_a_database_has_is_not_taken_from_it(opened: FixtureMa
 
 
 async def test_what_fails_leaves_nothing(opened: FixtureManager, state: State, settings: Settings, tmp_path):
-    query = "SELECT count(*) FROM pg_database WHERE datname LIKE %s"
     spoilt = tmp_path / "pack"
     shutil.copytree(DEFAULT_FOLDER, spoilt, ignore=shutil.ignore_patterns("data", "__pycache__", "*.py"))
     (spoilt / "schema_template.sql").write_text("CREATE TABLE t (i inteeger);", encoding="utf-8")
     async with FixtureManager(settings, pack=Pack.from_folder(spoilt)) as manager:
         with pytest.raises(ScriptFailed):
             await manager.create_tenant(ADA, isolation="database")
-    assert state.value(query, f"t_{ADA}%") == 0
+    # Whatever it is called: it says whose it is before it has its name.
+    assert state.value("SELECT count(*) FROM pg_database WHERE starts_with(shobj_description(oid, 'pg_database'), %s)", f"Tenant {ADA} (") == 0
     assert [row["state"] for row in state.rows("SELECT state FROM tenancy.runs")] == ["failed"]
     assert state.value("SELECT (SELECT count(*) FROM tenancy.intents) + (SELECT count(*) FROM tenancy.tenants)") == 0
     await opened.create_tenant(ADA, isolation="database")
@@ -264,6 +264,23 @@ sys.stdin.readline()
 asyncio.run(work())
 print("done", flush=True)
 """
+
+
+async def test_a_dry_run_puts_nothing_in_order_and_what_follows_does(opened: FixtureManager, state: State):
+    """What is written down of a drop that never came to the database, and of one that did."""
+    tenant = await opened.create_tenant(ADA, isolation="database")
+    intent = f"INSERT INTO tenancy.intents (tenant_id, uid, namespace, kind) VALUES ('{ADA}', '{tenant.uid}', '{tenant.namespace}', 'drop')"
+    state.run(intent)
+    await opened.drop_tenant(ADA, dry_run=True)
+    await opened.plan_tenant(TenantFixture(ADA, isolation="database"))
+    assert state.value("SELECT count(*) FROM tenancy.intents") == 1
+    assert (await opened.create_tenant(ADA, exist_ok=True)).uid == tenant.uid
+    assert state.value("SELECT count(*) FROM tenancy.intents") == 0
+    await opened._own.leave(tenant.namespace)
+    state.run(intent, f'DROP DATABASE "{tenant.namespace}"')
+    again = await opened.create_tenant(ADA, isolation="database")
+    assert again.uid != tenant.uid
+    assert (await opened.validate(ADA)).findings == ()
 
 
 @pytest.mark.parametrize("deed", ["create", "drop"])

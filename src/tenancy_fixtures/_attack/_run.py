@@ -87,21 +87,26 @@ def _plain(url: str) -> str:
 
 async def _as_application(runtime: Runtime, isolation: str, url: str) -> list[Outcome]:
     """With one login, which works for all tenants. It is tried before there are any: who is refused has nothing made."""
-    engines = [await _engine_for(url, runtime.settings)]
+    engine = await _engine_for(url, runtime.settings)
     try:
         async with throw_away(runtime, isolation) as ground:
-            if isolation != "database":
-                return await _lead(ground, TenantSessions(engines[0], settings=runtime.settings), *engines)
-            sides = (ground.attacker.tenant, ground.victim.tenant)
-            engines += [await _engine_for(with_parts(url, database=side.namespace), runtime.settings) for side in sides]
-            bound = {side.tenant_id: TenantSessions(engine, settings=runtime.settings) for side, engine in zip(sides, engines[1:])}
-            outcomes = await _lead(ground, EachDatabase(bound, ground.attacker.tenant.tenant_id), *engines)
-            for engine in engines:
-                # Nobody may be in a database that is dropped.
-                await engine.dispose()
-            return outcomes
+            if isolation == "database":
+                return await _in_databases(ground, url)
+            return await _lead(ground, TenantSessions(engine, settings=runtime.settings), engine)
     finally:
-        for engine in engines:
+        await engine.dispose()
+
+
+async def _in_databases(ground: Ground, url: str) -> list[Outcome]:
+    """The same in the tenants' own databases: nobody is in them any more when they are dropped."""
+    settings, engines = ground.runtime.settings, {}
+    try:
+        for side in (ground.attacker, ground.victim):
+            engines[side.tenant.tenant_id] = await _engine_for(with_parts(url, database=side.tenant.namespace), settings)
+        bound = {name: TenantSessions(engine, settings=settings) for name, engine in engines.items()}
+        return await _lead(ground, EachDatabase(bound, ground.attacker.tenant.tenant_id), *engines.values())
+    finally:
+        for engine in engines.values():
             await engine.dispose()
 
 

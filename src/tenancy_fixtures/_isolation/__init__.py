@@ -8,3 +8,4 @@ from ._kinds import isolation_of as isolation_of
 from ._kinds import named as named
 from ._row import refuse_open as refuse_open
 from ._row import share as share
+from ._schema import whose as whose

@@ -26,6 +26,11 @@ if TYPE_CHECKING:
 _LISTED = 5  # objects that an error tells
 
 
+def whose(tenant_id: str, uid: UUID) -> str:
+    """What a tenant's schema, or database, says of itself, in its comment."""
+    return f"Tenant {tenant_id} ({uid})"
+
+
 class SchemaIsolation:
     """A schema for each tenant, and a role that alone has the application's rights on it."""
 
@@ -61,7 +66,7 @@ class SchemaIsolation:
         await transaction.run(compose("registry.create_namespace", schema=schema))
         if transaction.roles.for_each_tenant:
             await make_role(context)
-        comment = literal(f"Tenant {tenant.tenant_id} ({tenant.uid})")
+        comment = literal(whose(tenant.tenant_id, tenant.uid))
         await transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
         await self._run(context, context.pack.schema_sql, SCHEMA, fresh=True)
 

@@ -201,8 +201,6 @@ async def prepare(url: str) -> str:
         name = connection.info.dbname.encode()[:_LONGEST].decode(errors="ignore") + _SUFFIX
         database, comment = identifier(name), f"Copied for tenants of {connection.info.dbname} that have databases of their own"
         with translated():
-            if installation.roles.migrator:
-                await connection.execute(compose("databases.let_create", migrator=identifier(installation.roles.migrator)))
             found = await (await connection.cursor(row_factory=dict_row).execute(query("databases.find"), {"name": name})).fetchone()
             if found is None:
                 await _make_template(connection, database)
@@ -215,6 +213,8 @@ async def prepare(url: str) -> str:
                 await connection.execute(compose("databases.reopen", database=database))
         await _initialise(url, name)
         with translated():
+            if installation.roles.migrator:
+                await connection.execute(compose("databases.let_create", migrator=identifier(installation.roles.migrator)))
             await connection.execute(compose("databases.seal_template", database=database))
             await connection.execute(query("databases.set_template"), {"template": name})
     return name

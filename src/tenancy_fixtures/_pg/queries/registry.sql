@@ -55,11 +55,11 @@ SELECT pg_catalog.has_database_privilege(%(role)s::name, pg_catalog.current_data
 -- Of tenants that share a schema, those that have a role: for a login.
 SELECT role::text AS role FROM tenancy.tenants WHERE namespace = %(namespace)s AND isolation = 'row' AND role IS NOT NULL ORDER BY 1
 
--- name: take_from_app
+-- name: take_rights
 -- Of the application, where the tenant has a role of its own now; of that role, where the tenant goes and the schema stays.
-REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {app};
-REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {app};
-REVOKE ALL ON SCHEMA {schema} FROM {app}
+REVOKE ALL ON ALL TABLES IN SCHEMA {schema} FROM {role};
+REVOKE ALL ON ALL SEQUENCES IN SCHEMA {schema} FROM {role};
+REVOKE ALL ON SCHEMA {schema} FROM {role}
 
 -- name: change
 UPDATE tenancy.tenants
