@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _generate
 from ._databases import DatabaseFixture, see_that_it_can, settle
+from ._drift import Standing, standing_of
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from ._places import place_of
 from ._repair import RecordFixture, RepairFixture
@@ -271,6 +272,14 @@ class FixtureManager:
         """
         await self.get_tenant(tenant_id)
         return await self.apply(SchemaFixture(to=to), tenant_id=tenant_id, operation="migrate", dry_run=dry_run)
+
+    async def standing(self, tenant_id: str) -> Standing:
+        """Where a tenant stands: its revision of the pack's, and what of its structure is not as the pack makes it there. Changes nothing.
+
+        :raises TenantNotFound: nobody has the name.
+        """
+        async with self.place_of(tenant_id) as place:
+            return await standing_of(self.pack, place, tenant_id)
 
     async def set_login(self, tenant_id: str, password: str | None = None) -> TenantLogin:
         """Give a tenant a login of its own, with that password or one that is made; one that it has gets the new password.

@@ -62,7 +62,7 @@ class Look:
 async def look_at_tenant(transaction: Transaction, tenant: Tenant, pack: Pack, made: Made | None, *, keys: bool = False) -> Look:
     """Begin a look: what is there, and what of it can be read."""
     await read_heap_only(transaction)
-    structure = await _structure(transaction, tenant.namespace)
+    structure = await read_structure(transaction, tenant.namespace)
     own = await own_tables(transaction, tenant.namespace)
     tables = await read_tables(transaction.connection, tenant.namespace)
     # Partitions are read through their table.
@@ -73,7 +73,7 @@ async def look_at_tenant(transaction: Transaction, tenant: Tenant, pack: Pack, m
     return Look(transaction, tenant, pack, made, structure, readable, unreadable, indexes, keys)
 
 
-async def _structure(transaction: Transaction, namespace: str) -> dict[str, str]:
+async def read_structure(transaction: Transaction, namespace: str) -> dict[str, str]:
     """What is there, as its owner reads it where this role may not use the schema: PostgreSQL would print other names."""
     if await may_use(transaction, namespace):
         return await fingerprint(transaction.connection, namespace)

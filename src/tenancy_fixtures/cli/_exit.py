@@ -21,6 +21,7 @@ class ExitCode(IntEnum):
     BAD_INPUT = 6
     TRY_AGAIN = 7
     ANSWER_LOST = 8
+    OUT_OF_DATE = 9
     INTERRUPTED = 130
     TERMINATED = 143
 
@@ -40,6 +41,7 @@ _MEANINGS: Final = {
     ExitCode.BAD_INPUT: "data or pack cannot be used as they are",
     ExitCode.TRY_AGAIN: "the database or a web API is unavailable or busy: the same command may succeed later",
     ExitCode.ANSWER_LOST: "the work is done, but standard output could not be written",
+    ExitCode.OUT_OF_DATE: "tenants are behind their pack, or not as it makes them (`tenancy migrate --check`)",
     ExitCode.INTERRUPTED: "interrupted; what was not committed is rolled back",
     ExitCode.TERMINATED: "terminated; what was not committed is rolled back",
 }

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from rich.progress import Progress, TaskID
 
@@ -22,6 +22,22 @@ def progress() -> Iterator[ProgressListener | None]:
         return
     with _bars() as bars:
         yield _listener(bars)
+
+
+@contextmanager
+def tenants_done(total: int) -> Iterator[Callable[[], None]]:
+    """Show on a terminal how many of many tenants are done, and hand out what counts one more; in a pipe, or of one alone, nothing."""
+    if total < 2 or sys.stderr is None or not sys.stderr.isatty():  # noqa: PLR2004 - one is done when it is told
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    # Outcomes are printed above the bar where they go to the same terminal, and nowhere else than to stdout where they do not.
+    columns = (TextColumn("Tenants"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()) as bars:
+        task = bars.add_task("", total=total)
+        yield lambda: bars.advance(task)
 
 
 def _bars() -> Progress:

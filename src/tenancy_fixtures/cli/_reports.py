@@ -10,6 +10,7 @@ from ._output import counted
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from .._drift import Standing
     from .._shapes import DatasetReport, RunReport, ValidationReport
 
 # Where a load took longer than this many seconds, somebody will want to know what took the time.
@@ -35,6 +36,18 @@ def show_steps(report: RunReport) -> None:
     for step in report.steps:
         detail = ", ".join(f"{name} {_words(value)}" for name, value in step.detail.items())
         _output.say(f"  {step.action} {step.object}{f' ({detail})' if detail else ''}")
+
+
+def show_standing(standing: Standing) -> None:
+    """Say where a tenant stands, and each object that is not as its pack makes it, as both have it."""
+    place = f"at revision {standing.revision} of {standing.head}"
+    drift = f", {counted(len(standing.differences), 'difference')}" if standing.differences else ""
+    _output.say(f"{standing.tenant_id}: {'behind, ' if standing.is_behind else ''}{place}{drift}")
+    for item in standing.differences:
+        _output.say(f"  {item.object} {item.fault}")
+        if item.expected is not None and item.found is not None:
+            _output.say(f"    pack: {' '.join(item.expected.split())}")
+            _output.say(f"    here: {' '.join(item.found.split())}")
 
 
 def show_load(report: RunReport, *, phases: bool = False) -> None:

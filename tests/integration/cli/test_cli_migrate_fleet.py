@@ -1,0 +1,198 @@
+"""A fleet that is looked at, that is migrated by hand, and whose migration a signal stops."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import tenancy_fixtures
+import tenancy_fixtures._skeleton
+
+SOURCES = str(Path(tenancy_fixtures.__file__).resolve().parents[1])
+NOTES = Path(tenancy_fixtures._skeleton.__file__).parent / "pack"
+FIRST = """
+CREATE TYPE mood AS ENUM ('calm', 'loud');
+CREATE TABLE notes (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, body text NOT NULL, mood mood, CONSTRAINT short CHECK (length(body) < 100));
+CREATE INDEX notes_body ON notes (body);
+CREATE FUNCTION touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NEW; END $$;
+CREATE TRIGGER touched BEFORE UPDATE ON notes FOR EACH ROW EXECUTE FUNCTION touch();
+"""
+SECOND = "ALTER TABLE notes ADD COLUMN author text DEFAULT 'it''s $1 {nobody}';\n"
+THIRD = "CREATE TABLE tags (note bigint REFERENCES notes, tag text, PRIMARY KEY (note, tag)); -- no end of line"
+
+
+@pytest.fixture
+def pack(tmp_path):
+    """A pack of one revision; ``grow`` gives it another."""
+    folder = tmp_path / "pack"
+    shutil.copytree(NOTES, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    manifest = json.loads((folder / "pack.json").read_text("utf-8"))
+    (folder / "pack.json").write_text(json.dumps({**manifest, "name": "fleet", "datasets": []}), encoding="utf-8")
+    (folder / "schema_template.sql").write_text(FIRST, encoding="utf-8")
+    for file in (folder / "migrations").iterdir():
+        file.unlink()
+    grow(folder, 1, FIRST)
+    return folder
+
+
+def grow(folder, number, text):
+    (folder / "migrations" / f"{number:04d}_step.sql").write_text(text, encoding="utf-8")
+    head = "\n".join(file.read_text("utf-8") for file in sorted((folder / "migrations").glob("????_step.sql")))
+    (folder / "schema_template.sql").write_text(head, encoding="utf-8")
+
+
+def make(tenancy, pack, *names, isolation="schema"):
+    for name in names:
+        assert tenancy("tenant", "create", name, "--pack", pack, "--isolation", isolation).code == 0
+
+
+def test_a_fleet_that_is_as_it_should_be(tenancy, pack, state):
+    make(tenancy, pack, "a", "b")
+    before = state()
+    done = tenancy("migrate", "--all", "--check", "--pack", pack)
+    assert (done.code, done.out, done.err) == (0, "2 tenants: 2 as the pack has it, 0 behind, 0 drifted.\n", "")
+    listed = tenancy("migrate", "a", "--check", "--pack", pack, "--json").json
+    assert listed == {"tenant_id": "a", "revision": 1, "head": 1, "behind": False, "ok": True, "differences": []}
+    assert state() == before
+
+
+@pytest.mark.parametrize(
+    ("damage", "said"),
+    [
+        ("ALTER TABLE t_b.notes ADD COLUMN mine text", "column notes.mine is none of the pack's"),
+        ("ALTER TABLE t_b.notes ALTER COLUMN body DROP NOT NULL", "column notes.body is not as the pack makes it"),
+        ("ALTER TABLE t_b.notes DROP CONSTRAINT short", "constraint notes.short is missing"),
+        ("ALTER TABLE t_b.notes DROP CONSTRAINT short, ADD CONSTRAINT short CHECK (length(body) < 100) NOT VALID", "was never checked for every row"),
+        ("DROP INDEX t_b.notes_body", "index notes_body is missing"),
+        ("CREATE INDEX more ON t_b.notes (mood)", "index more is none of the pack's"),
+        ("ALTER TABLE t_b.notes DISABLE TRIGGER touched", "trigger notes.touched is switched off"),
+        ("CREATE TABLE t_b.mine (a integer)", "table mine is none of the pack's"),
+        ("DROP TABLE t_b.notes", "table notes is missing"),
+        ("CREATE OR REPLACE FUNCTION t_b.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$", "function touch() is not as"),
+        ("ALTER TYPE t_b.mood ADD VALUE 'still'", "type mood is not as the pack makes it"),
+        ("CREATE VIEW t_b.seen AS SELECT 1 AS one", "view seen is none of the pack's"),
+        ("DROP SCHEMA t_b CASCADE", "schema t_b is missing"),
+        ("UPDATE tenancy.revisions SET digest = 'x' WHERE uid = (SELECT uid FROM tenancy.tenants WHERE tenant_id = 'b')", "was edited after it was"),
+    ],
+)
+def test_each_drift_is_named(tenancy, pack, admin_database_url, damage, said):
+    make(tenancy, pack, "a", "b")
+    with psycopg.connect(admin_database_url, autocommit=True) as connection:
+        connection.execute(damage)
+    done = tenancy("migrate", "--all", "--check", "--pack", pack)
+    assert (done.code, done.err) == (9, "")
+    assert said in done.out
+    assert done.out.endswith("2 tenants: 1 as the pack has it, 0 behind, 1 drifted.\n")
+    lines = tenancy("migrate", "--all", "--check", "--pack", pack, "--json").lines
+    assert [line["ok"] for line in lines] == [True, False]
+    assert any(said in f"{item['object']} {item['fault']}" for item in lines[1]["differences"])
+
+
+def test_tenants_that_are_behind_are_compared_where_they_stand(tenancy, pack, admin_database_url):
+    make(tenancy, pack, "a", "b")
+    grow(pack, 2, SECOND)
+    make(tenancy, pack, "c")
+    with psycopg.connect(admin_database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE t_b.notes ADD COLUMN author text")
+    done = tenancy("migrate", "--all", "--check", "--pack", pack)
+    assert (done.code, done.out.splitlines()) == (
+        9,
+        [
+            "a: behind, at revision 1 of 2",
+            "b: behind, at revision 1 of 2, 1 difference",
+            "  column notes.author is none of the pack's",
+            "3 tenants: 1 as the pack has it, 2 behind, 1 drifted.",
+        ],
+    )
+    for words in (("--check", "--dry-run"), ("--check", "--to", "1")):
+        assert tenancy("migrate", "--all", *words, "--pack", pack).code == 2
+
+
+def test_tenants_that_share_tables(tenancy, pack, admin_database_url):
+    assert tenancy("pack", "rowify", pack).code == 0
+    make(tenancy, pack, "a", "b", isolation="row")
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).code == 0
+    with psycopg.connect(admin_database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE shared_fleet.notes DISABLE ROW LEVEL SECURITY")
+    done = tenancy("migrate", "--all", "--check", "--pack", pack)
+    assert (done.code, done.out.count("table notes is not as the pack makes it")) == (9, 2)
+
+
+@pytest.fixture
+def environment(database_url):
+    return {**os.environ, "PYTHONPATH": SOURCES, "TENANCY_DATABASE_URL": database_url, "TENANCY_MAX_CONCURRENCY": "3"}
+
+
+@pytest.fixture
+def revisions(look):
+    """How many tenants are at each revision."""
+    return lambda: dict(look("SELECT revision, count(*) FROM tenancy.tenants GROUP BY revision"))
+
+
+def start(environment, *words):
+    command = [sys.executable, "-m", "tenancy_fixtures", *map(str, words)]
+    return subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for(condition, seconds=60.0):
+    deadline = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < deadline, "it has not come about"
+        time.sleep(0.02)
+
+
+TENANTS = [f"t{number:02d}" for number in range(24)]
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_lets_those_in_hand_finish_and_begins_no_other(tenancy, pack, environment, revisions, number, code):
+    make(tenancy, pack, *TENANTS)
+    grow(pack, 2, SECOND + "SELECT pg_sleep(0.4);")
+    process = start(environment, "migrate", "--all", "--pack", pack, "--json")
+    wait_for(lambda: revisions().get(2, 0) >= 2)
+    process.send_signal(number)
+    out, err = process.communicate(timeout=60)
+    *reports, stopped, last = map(json.loads, out.splitlines())
+    assert (process.returncode, last["error"], last["exit_code"], err) == (code, "Interrupted", code, "")
+    finished = [report["tenant_id"] for report in reports]
+    assert stopped == {"stopped": True, "finished": len(finished), "given_back": [], "not_begun": TENANTS[len(finished) :]}
+    assert finished == TENANTS[: len(finished)]
+    assert 2 <= len(finished) <= 12
+    assert revisions() == {1: 24 - len(finished), 2: len(finished)}
+    checked = tenancy("migrate", "--all", "--check", "--pack", pack)
+    assert checked.out.endswith(f"24 tenants: {len(finished)} as the pack has it, {24 - len(finished)} behind, 0 drifted.\n")
+    # The same command again goes on.
+    again = start(environment, "migrate", "--all", "--pack", pack)
+    assert (again.communicate(timeout=60)[1], again.returncode) == ("", 0)
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).code == 0
+
+
+def test_what_does_not_finish_in_time_is_given_back_whole(tenancy, pack, environment, revisions, look):
+    make(tenancy, pack, *TENANTS[:5])
+    grow(pack, 2, SECOND + "SELECT pg_sleep(60);")
+    process = start(environment, "migrate", "--all", "--pack", pack)
+    wait_for(lambda: look("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")[0][0] == 3)
+    began = time.monotonic()
+    process.send_signal(signal.SIGTERM)
+    out, err = process.communicate(timeout=60)
+    assert 4.5 < time.monotonic() - began < 15
+    assert (process.returncode, out) == (143, "")
+    assert err.splitlines() == [
+        "Stopped by a signal: 0 of 5 tenants finished.",
+        "Given back in the middle, as they were before: t00, t01, t02.",
+        "Not begun: t03, t04.",
+        "The same command again goes on with them.",
+        "Interrupted. What was not committed is rolled back.",
+    ]
+    assert revisions() == {1: 5}
+    assert look("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")[0][0] == 0
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).out.endswith("5 behind, 0 drifted.\n")
