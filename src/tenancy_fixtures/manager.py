@@ -10,6 +10,7 @@ from . import _generate
 from ._databases import DatabaseFixture, see_that_it_can, settle
 from ._drift import Standing, standing_of
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
+from ._migration_sql import MigrationGroup, migration_sql
 from ._places import place_of
 from ._repair import RecordFixture, RepairFixture
 from ._tenant_login import LoginFixture, TenantLogin, new_password
@@ -280,6 +281,13 @@ class FixtureManager:
         """
         async with self.place_of(tenant_id) as place:
             return await standing_of(self.pack, place, tenant_id)
+
+    async def migration_sql(self, tenant_ids: Iterable[str], *, to: int | None = None) -> list[MigrationGroup]:
+        """The SQL that brings tenants to the pack's head, or to ``to``, for psql: whole, registry included, once for those with the same to do.
+
+        :raises TenantNotFound: nobody has one of the names.
+        """
+        return await migration_sql(self.pack, await self._runtime(), tenant_ids, to=to)
 
     async def set_login(self, tenant_id: str, password: str | None = None) -> TenantLogin:
         """Give a tenant a login of its own, with that password or one that is made; one that it has gets the new password.

@@ -323,3 +323,24 @@ async def _settled(manager: FixtureManager, deed: str) -> None:
         await manager.create_tenant(ADA, isolation="database", exist_ok=True)
     elif there_is:
         await manager.drop_tenant(ADA)
+
+
+async def test_what_is_printed_migrates_such_a_tenant_by_hand(opened: FixtureManager, settings: Settings, state: State, tmp_path):
+    if shutil.which("psql") is None:
+        pytest.skip("psql is not installed")
+    folder = tmp_path / "pack"
+    shutil.copytree(DEFAULT_FOLDER, folder, ignore=shutil.ignore_patterns("data", "__pycache__"))
+    await opened.create_tenant(ADA, isolation="database")
+    text = "CREATE TABLE two (a integer PRIMARY KEY);"
+    (folder / "migrations" / f"{opened.pack.head + 1:04d}_two.sql").write_text(text, encoding="utf-8")
+    with (folder / "schema_template.sql").open("a", encoding="utf-8") as head:
+        head.write(text)
+    async with FixtureManager(settings, pack=Pack.from_folder(folder)) as later:
+        (group,) = await later.migration_sql([ADA])
+        failing = group.sql.replace(text, "SELECT 1/0;")
+        for script, done in ((failing, False), (group.sql, True)):
+            command = ["psql", "--no-psqlrc", "--quiet", "--dbname", settings.database_url.get_secret_value()]
+            await asyncio.to_thread(subprocess.run, command, input=script, text=True, check=True, capture_output=True)
+            # Where it fails in the tenant's database the main one's registry says nothing else.
+            standing, tenant = await later.standing(ADA), await later.get_tenant(ADA)
+            assert (standing.ok, standing.is_behind, tenant.revision == later.pack.head) == (done, not done, done)

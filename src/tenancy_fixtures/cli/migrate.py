@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from .._shapes import RunReport
     from ..settings import Settings
 
+_SQL_HEADER = """\
+-- Migrates tenants of pack {pack}, release {release}. Printed by `tenancy migrate --print-sql`; nothing was run.
+--
+-- For psql, as a login that may become the migrator:  psql --no-psqlrc --set ON_ERROR_STOP=1 --file FILE
+-- Each tenant is a transaction of its own: one that fails is as it was before. Run again, it passes over those that are there.
+-- Afterwards `tenancy migrate --all --check` says whether all of them are as the pack has it.
+"""
+
 
 def migrate(
     context: typer.Context,
@@ -30,6 +38,12 @@ def migrate(
             help="Change nothing; exit code 9 where a tenant is behind the pack's last revision, or is not as the pack makes it at its own.",
         ),
     ] = False,
+    print_sql: Annotated[
+        bool,
+        typer.Option(
+            "--print-sql", help="Change nothing; print what psql can run in place of it, with what the registry is to know, once for tenants alike."
+        ),
+    ] = False,
     dry_run: DryRun = False,
     pack: PackOption = None,
     as_json: AsJson = False,
@@ -42,6 +56,8 @@ def migrate(
     names = list(dict.fromkeys(tenants or []))
     if bool(names) == all_:
         raise typer.BadParameter("name tenants, or say --all", param_hint="TENANT")
+    if print_sql and (check or dry_run):
+        raise typer.BadParameter("it prints what --dry-run would tell, and nothing else", param_hint="--print-sql")
     if check and (dry_run or to is not None):
         raise typer.BadParameter("it looks at what is there, and takes neither --to nor --dry-run", param_hint="--check")
     from ..utils import TenantUtils
@@ -49,6 +65,9 @@ def migrate(
     for name in names:
         TenantUtils.check_id(name)
     settings = settings_for(context, pack)
+    if print_sql:
+        run(lambda: _print_sql(settings, names, to=to, as_json=as_json))
+        return
     if check:
         codes = run(lambda: _check(settings, names, as_json=as_json))
     else:
@@ -93,6 +112,23 @@ async def _check(settings: "Settings", names: list[str], *, as_json: bool) -> se
         ready = sum(item.ok for item in standings)
         _output.say(f"{_output.counted(len(names), 'tenant')}: {ready:,} as the pack has it, {behind:,} behind, {drifted:,} drifted.")
     return codes
+
+
+async def _print_sql(settings: "Settings", names: list[str], *, to: Optional[int], as_json: bool) -> None:
+    """Print all of it, or nothing where one tenant cannot be brought forward."""
+    async with opened(settings) as work:
+        groups = await work.manager.migration_sql(names or await tenants_of_pack(work), to=to)
+        pack = work.manager.pack
+    if as_json:
+        for group in groups:
+            _output.emit(group.to_dict())
+        return
+    if groups:
+        _output.raw(_SQL_HEADER.format(pack=pack.name, release=pack.digest))
+    for group in groups:
+        _output.raw(f"\n{group.sql}")
+    if not groups:
+        _output.note("Nothing to print: all of them are there.")
 
 
 def _tell(report: "RunReport", *, as_json: bool) -> ExitCode:

@@ -196,3 +196,99 @@ def test_what_does_not_finish_in_time_is_given_back_whole(tenancy, pack, environ
     assert revisions() == {1: 5}
     assert look("SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")[0][0] == 0
     assert tenancy("migrate", "--all", "--check", "--pack", pack).out.endswith("5 behind, 0 drifted.\n")
+
+
+@pytest.fixture
+def psql(database_url):
+    """Run a script as whoever does the daily work."""
+    if shutil.which("psql") is None:
+        pytest.skip("psql is not installed")
+
+    def run(script, *options):
+        command = ["psql", "--no-psqlrc", "--quiet", *options, "--dbname", database_url]
+        return subprocess.run(command, input=script, capture_output=True, text=True, check=False)
+
+    return run
+
+
+STOP = "--set=ON_ERROR_STOP=1"
+TRACE = """
+SELECT t.tenant_id, r.number, r.name, r.digest, s.object, u.operation, u.state, a.action, a.detail
+FROM tenancy.tenants t JOIN tenancy.revisions r USING (uid) JOIN tenancy.runs u USING (run_id) JOIN tenancy.steps s USING (run_id)
+JOIN tenancy.audit_log a USING (run_id)
+WHERE r.number > 1 AND s.object LIKE '%' || r.number || '_step' AND a.detail ->> 'revision' = r.number::text ORDER BY 1, 2
+"""
+GRANTS = "SELECT c.relname, c.relkind, replace(c.relacl::text, t.role::text, 'own'), c.relowner::regrole::text FROM pg_class c JOIN tenancy.tenants t ON t.namespace::regnamespace = c.relnamespace WHERE t.tenant_id = '{}' ORDER BY 1"
+
+
+def test_what_is_printed_does_what_a_migration_does(tenancy, pack, psql, look, state):
+    make(tenancy, pack, "a", "b", "It-s.Me")
+    grow(pack, 2, SECOND)
+    make(tenancy, pack, "later")
+    grow(pack, 3, THIRD)
+    before = state()
+    printed = tenancy("migrate", "--all", "--print-sql", "--pack", pack)
+    assert (printed.code, printed.err, state()) == (0, "", before)
+    # What is the same is printed once.
+    assert printed.out.count("'it''s $1 {nobody}'") == 1
+    assert printed.out.count("CREATE TABLE tags") == 2
+    groups = tenancy("migrate", "--all", "--print-sql", "--pack", pack, "--json").lines
+    assert [(group["revisions"], group["tenants"]) for group in groups] == [
+        (["0002_step", "0003_step"], ["It-s.Me", "a", "b"]),
+        (["0003_step"], ["later"]),
+    ]
+    # One is migrated by the library: the others must be as that one.
+    assert tenancy("migrate", "b", "--pack", pack).code == 0
+    done = psql(printed.out, STOP)
+    assert done.returncode == 0, done.stderr
+    assert "b is at revision 3 already" in done.stderr
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).out == "4 tenants: 4 as the pack has it, 0 behind, 0 drifted.\n"
+    trace = look(TRACE)
+    assert len(trace) == 7
+    assert [row[1:] for row in trace if row[0] == "a"] == [row[1:] for row in trace if row[0] == "b"]
+    assert look(GRANTS.format("a")) == look(GRANTS.format("b"))
+    assert len(look(GRANTS.format("a"))) > 4
+    assert tenancy("migrate", "--all", "--pack", pack).out.count("nothing to do") == 4
+    for name in ("a", "b"):
+        assert tenancy("validate", name, "--pack", pack).code == 0
+    after = state()
+    assert psql(printed.out, STOP).stderr.count("already") == 4
+    assert state() == after
+    done = tenancy("migrate", "--all", "--print-sql", "--pack", pack)
+    assert (done.code, done.out) == (0, "")
+
+
+def test_what_is_printed_leaves_a_tenant_whole_where_it_fails(tenancy, pack, psql, look, admin_database_url):
+    make(tenancy, pack, "a", "b", "c")
+    grow(pack, 2, SECOND)
+    printed = tenancy("migrate", "--all", "--print-sql", "--pack", pack).out
+    with psycopg.connect(admin_database_url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE t_b.notes ADD COLUMN author text")
+        connection.execute("UPDATE tenancy.tenants SET revision = 0 WHERE tenant_id = 'c'")
+    done = psql(printed)
+    assert 'column "author" of relation "notes" already exists' in done.stderr
+    assert "c is not at revision 1 any more: print the SQL anew" in done.stderr
+    assert look("SELECT tenant_id, revision FROM tenancy.tenants ORDER BY 1") == [("a", 2), ("b", 1), ("c", 0)]
+    assert look("SELECT count(*) FROM tenancy.revisions WHERE number = 2") == [(1,)]
+
+
+def test_what_is_printed_for_tenants_that_share_tables(tenancy, pack, psql):
+    assert tenancy("pack", "rowify", pack).code == 0
+    make(tenancy, pack, "a", "b", isolation="row")
+    grow(pack, 2, "ALTER TABLE notes ADD COLUMN author text;")
+    (pack / "migrations" / "0002_step.row.sql").write_text("ALTER TABLE notes ADD COLUMN author text;", encoding="utf-8")
+    assert tenancy("pack", "rowify", pack).code == 0
+    groups = tenancy("migrate", "--all", "--print-sql", "--pack", pack, "--json").lines
+    assert [group["tenants"] for group in groups] == [["a", "b"]]
+    done = psql(groups[0]["sql"], STOP)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).out == "2 tenants: 2 as the pack has it, 0 behind, 0 drifted.\n"
+
+
+def test_nothing_is_printed_where_one_tenant_cannot_be_brought_forward(tenancy, pack):
+    make(tenancy, pack, "a")
+    (pack / "migrations" / "0001_step.sql").write_text("-- other text\n", encoding="utf-8")
+    done = tenancy("migrate", "--all", "--print-sql", "--pack", pack)
+    assert (done.code, done.out) == (6, "")
+    assert tenancy("migrate", "--all", "--print-sql", "--check", "--pack", pack).code == 2
+    assert tenancy("migrate", "nobody", "--print-sql", "--pack", pack).code == 4
