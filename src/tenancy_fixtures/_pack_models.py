@@ -320,6 +320,18 @@ class IntegrityCheck(Model):
         return query
 
 
+class AlembicHistory(Model):
+    """Where the host's Alembic keeps the revisions that this pack's tenants have: it stays their author."""
+
+    config: str = Field("alembic.ini", min_length=1, description="Alembic's configuration, relative to the pack's folder.")
+    metadata: Optional[str] = Field(
+        None,
+        pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_][\w.]*$",
+        description="The models, as `module:attribute`: revisions then follow their naming conventions.",
+    )
+    version_table: str = Field("alembic_version", pattern=IDENTIFIER, description="Where Alembic writes down which revision a schema has.")
+
+
 class PackManifest(Model):
     """``pack.json``: what the pack is and which datasets it has."""
 
@@ -330,6 +342,7 @@ class PackManifest(Model):
     shared_schemas: List[str] = Field(default_factory=list, description="Schemas outside the tenant's own that scripts may refer to.")
     datasets: List[Dataset] = Field(default_factory=list)
     checks: List[IntegrityCheck] = Field(default_factory=list, description="Rules over the tenant's tables, asked by `tenancy validate`.")
+    alembic: Optional[AlembicHistory] = Field(None, description="Takes the place of the folder `migrations`: the revisions are those of Alembic.")
 
     @model_validator(mode="after")
     def _distinct(self) -> PackManifest:

@@ -9,14 +9,23 @@ import re
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from ._pack_models import ConfigTemplate, Dataset, PackManifest, TenantTemplate
+from ._alembic import read_history, schema_script
+from ._pack_models import AlembicHistory, ConfigTemplate, Dataset, PackManifest, TenantTemplate, Tier
+from ._revisions import Revision
 from ._shape_models import FileShape
 from .exceptions import DatasetNotFound, PackInvalid
 from .utils import ValidationUtils
+
+if TYPE_CHECKING:
+    from collections.abc import Collection
+
+    from sqlalchemy import MetaData
+
+__all__ = ["DEFAULT_FOLDER", "Pack", "Revision", "json_schemas", "read_shapes"]
 
 MANIFEST, TENANT, CONFIG, SCHEMA, MIGRATIONS = "pack.json", "tenant_template.json", "config_template.json", "schema_template.sql", "migrations"
 ROW_SCHEMA = "schema_template.row.sql"
@@ -28,36 +37,22 @@ _Model = TypeVar("_Model", bound=BaseModel)
 
 
 @dataclass(frozen=True)
-class Revision:
-    """One numbered step of a pack's schema; ``digest`` is the SHA-256 of its text.
-
-    ``row_sql`` is what it does to tables that tenants share, where the pack says so (``NNNN_name.row.sql``).
-    """
-
-    number: int
-    name: str
-    file: Path
-    sql: str = field(repr=False)
-    row_sql: str | None = field(repr=False, default=None)
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the text, in hex: it shows when a revision that tenants have applied is edited."""
-        return hashlib.sha256(self.sql.encode()).hexdigest()
-
-
-@dataclass(frozen=True)
 class Pack:
-    """A kind of tenant: what it is, how its schema looks and came to be, and what it is seeded with."""
+    """A kind of tenant: what it is, how its schema looks and came to be, and what it is seeded with.
+
+    ``schema_sql`` makes the schema at its head; without it a new tenant gets the revisions, one after the other. ``of_models`` says that it was made
+    from models, and not read from a folder.
+    """
 
     folder: Path
     manifest: PackManifest = field(repr=False)
     tenant_template: TenantTemplate = field(repr=False)
     config_template: ConfigTemplate = field(repr=False)
-    schema_sql: str = field(repr=False)
+    schema_sql: str | None = field(repr=False)
     revisions: tuple[Revision, ...] = field(repr=False, default=())
     shapes: tuple[FileShape, ...] = field(repr=False, default=())
     row_sql: str | None = field(repr=False, default=None)
+    of_models: bool = field(repr=False, default=False)
 
     @classmethod
     def default(cls) -> Pack:
@@ -68,20 +63,59 @@ class Pack:
     def from_folder(cls, folder: str | Path) -> Pack:
         """Read a pack and check every template against its schema.
 
+        Where Alembic has the revisions, their modules are imported: a pack is code, and is to be trusted like code.
+
         :raises PackInvalid: a file is missing, is not JSON, breaks its schema, or the revisions have a gap; says where.
         """
         root = Path(folder)
         if not root.is_dir():
             raise PackInvalid(f"no pack folder {str(folder)!r}", file=str(folder), hint="Give the folder that holds pack.json.")
+        manifest = _read_model(root / MANIFEST, PackManifest)
         return cls(
             folder=root,
-            manifest=_read_model(root / MANIFEST, PackManifest),
+            manifest=manifest,
             tenant_template=_read_model(root / TENANT, TenantTemplate),
             config_template=_read_model(root / CONFIG, ConfigTemplate),
-            schema_sql=_read_text(root / SCHEMA),
-            revisions=_read_revisions(root / MIGRATIONS),
+            schema_sql=None if manifest.alembic and not (root / SCHEMA).exists() else _read_text(root / SCHEMA),
+            revisions=_read_alembic(root, manifest.alembic) if manifest.alembic else _read_revisions(root / MIGRATIONS),
             shapes=read_shapes(root / SHAPES),
             row_sql=_read_text(root / ROW_SCHEMA) if (root / ROW_SCHEMA).exists() else None,
+        )
+
+    @classmethod
+    def from_metadata(
+        cls,
+        name: str,
+        metadata: MetaData,
+        *,
+        migrations: str | Path | None = None,
+        folder: str | Path | None = None,
+        tenant_template: TenantTemplate | None = None,
+        config_template: ConfigTemplate | None = None,
+        **manifest: Any,
+    ) -> Pack:
+        """A pack whose schema is that of SQLAlchemy's models.
+
+        ``migrations`` is an ``alembic.ini``, or a folder of ``NNNN_*.sql``; that these come to what the models say is for ``tenancy pack check`` to see,
+        and a difference is an error. Datasets look for their files from ``folder``, or else from where the process runs. Without a template a
+        tenant has one tier, ``standard``, and no configuration. Whatever else ``pack.json`` may say, such as ``datasets`` and ``shared_schemas``, is
+        said by its name.
+
+        :raises PackInvalid: a table of the models is in a schema that is not shared, or something of the rest is no part of a pack.
+        """
+        source = None if migrations is None else Path(migrations)
+        values: dict[str, Any] = {"version": "1", **manifest, "name": name}
+        if source is not None and not source.is_dir():
+            values["alembic"] = {**manifest.get("alembic", {}), "config": source.name}
+        checked = _model(PackManifest, values, f"the pack {name!r}")
+        return cls(
+            folder=Path.cwd() if folder is None else Path(folder),
+            manifest=checked,
+            tenant_template=tenant_template or TenantTemplate(default_tier="standard", tiers={"standard": Tier()}),
+            config_template=config_template or ConfigTemplate(defaults={}),
+            schema_sql=schema_script(metadata, checked.shared_schemas),
+            revisions=() if source is None else _revisions_of(source, checked, metadata),
+            of_models=True,
         )
 
     @classmethod
@@ -105,6 +139,20 @@ class Pack:
     def head(self) -> int:
         """The number of the last revision; 0 where the pack has none."""
         return self.revisions[-1].number if self.revisions else 0
+
+    @property
+    def schema_file(self) -> str:
+        """What a tenant's schema is made by, as messages name it."""
+        return "the models" if self.of_models else SCHEMA
+
+    def versions_at(self, number: int) -> tuple[str, ...]:
+        """What Alembic's version table says when a tenant has the revisions up to that number; nothing where they are not Alembic's."""
+        return self.revisions[number - 1].heads if number else ()
+
+    def number_at(self, versions: Collection[str]) -> int | None:
+        """The number of the revision after which Alembic's version table says just this; 0 for nothing, ``None`` where no number stands for it."""
+        wanted = tuple(sorted(versions))
+        return next((number for number in range(self.head + 1) if self.versions_at(number) == wanted), None)
 
     @cached_property
     def digest(self) -> str:
@@ -176,12 +224,16 @@ def _read_model(path: Path, model: type[_Model]) -> _Model:
     problem = ValidationUtils.unstorable(content)
     if problem is not None:
         raise PackInvalid(f"{path.name}: {problem}", file=str(path), pointer=problem.split(" ")[0], hint="PostgreSQL's jsonb cannot hold it.")
+    return _model(model, content, path.name, file=str(path))
+
+
+def _model(model: type[_Model], content: Any, what: str, **facts: Any) -> _Model:
     try:
         return model.model_validate(content)
     except ValidationError as error:
         problems = [(_pointer(item["loc"]), item["msg"]) for item in error.errors(include_url=False)]
-        message = "; ".join(f"{path.name} at {pointer}: {text}" for pointer, text in problems)
-        raise PackInvalid(message, file=str(path), pointer=problems[0][0], hint="The JSON Schema of this file says what it may hold.") from error
+        message = "; ".join(f"{what} at {pointer}: {text}" for pointer, text in problems)
+        raise PackInvalid(message, pointer=problems[0][0], hint="The JSON Schema of this file says what it may hold.", **facts) from error
 
 
 def _refuse_constant(name: str) -> None:
@@ -191,6 +243,19 @@ def _refuse_constant(name: str) -> None:
 def _pointer(location: tuple[Any, ...]) -> str:
     """A JSON Pointer (RFC 6901)."""
     return "/" + "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in location)
+
+
+def _read_alembic(root: Path, history: AlembicHistory) -> tuple[Revision, ...]:
+    if (root / MIGRATIONS).is_dir() and any((root / MIGRATIONS).glob("*.sql")):
+        hint = f"Take the folder {MIGRATIONS} away, or `alembic` out of {MANIFEST}."
+        raise PackInvalid("the pack has revisions of Alembic and of its own", file=str(root / MIGRATIONS), hint=hint)
+    return read_history(root / history.config, metadata=history.metadata, version_table=history.version_table)
+
+
+def _revisions_of(source: Path, manifest: PackManifest, metadata: MetaData) -> tuple[Revision, ...]:
+    if manifest.alembic is None:
+        return _read_revisions(source)
+    return read_history(source, metadata=metadata, version_table=manifest.alembic.version_table)
 
 
 def _read_revisions(folder: Path) -> tuple[Revision, ...]:

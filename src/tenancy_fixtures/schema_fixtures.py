@@ -127,7 +127,8 @@ class SchemaFixture(BaseFixture):
             raise ConfigurationError(message, hint="Revisions go forward only: write one that undoes what you no longer want.")
         applied = {row["number"]: row["digest"] for row in await context.transaction.all("registry.revisions", uid=await self._holder(context))}
         for revision in context.pack.revisions:
-            if applied.get(revision.number, revision.digest) != revision.digest:
+            # How a revision of Alembic's is written is for its authors to change: `tenancy validate` tells it.
+            if revision.version is None and applied.get(revision.number, revision.digest) != revision.digest:
                 hint = "Restore its text, and put what is new into a revision of its own."
                 raise RevisionChanged(
                     f"{revision.file.name} was edited after it was applied", revision=revision.number, file=revision.file.name, hint=hint

@@ -76,7 +76,7 @@ class FixtureValidator:
             async with made_by(self.pack, session) as (transaction, namespace):
                 made = await look_at(transaction, namespace)
                 findings += await self._queries(transaction, namespace)
-            if self.pack.revisions:
+            if self.pack.revisions and self.pack.schema_sql is not None:
                 findings += await self._revisions(session, made)
         return dict(made.tables), findings
 
@@ -92,7 +92,7 @@ class FixtureValidator:
         except (ScriptFailed, ScriptEscaped) as error:
             return [Finding("revisions", "error", str(error.facts.get("file")), f"cannot be applied after those before it: {error.message}")]
         places = unlike(made.structure, revisions.structure)
-        return [Finding("revisions", "error", place, "differs between schema_template.sql and the revisions") for place in places]
+        return [Finding("revisions", "error", place, f"differs between {self.pack.schema_file} and the revisions") for place in places]
 
     async def _data(self, dataset: Dataset, tables: dict[str, Table], limits: SourceLimits) -> list[Finding]:
         """What is wrong with a dataset's records, at most one finding a rule and column."""

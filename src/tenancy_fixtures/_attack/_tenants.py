@@ -45,7 +45,7 @@ def probe_pack(isolation: str = "schema", word: str = "") -> Pack:
     pack = _pack()
     if isolation == "row":
         return replace(pack, manifest=pack.manifest.model_copy(update={"name": f"{pack.name}{word and '-'}{word}"}))
-    return replace(pack, schema_sql=pack.schema_sql + (_PACK / "unshared.sql").read_text(encoding="utf-8"))
+    return replace(pack, schema_sql=f"{pack.schema_sql}" + (_PACK / "unshared.sql").read_text(encoding="utf-8"))
 
 
 @cache

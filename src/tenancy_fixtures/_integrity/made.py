@@ -9,10 +9,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from .._isolation import share
+from .._isolation import make_head, replay, share
 from .._pg.catalog import PLACE, fingerprint, read_tables
 from .._pg.integrity import read_indexes
-from .._pg.script import run_script
 from .._pg.sql import compose, identifier
 from ..constants import NAMESPACE_PREFIX
 
@@ -50,13 +49,10 @@ async def made_by(
     async with session.transaction(role="migrator", keep=False) as transaction:
         namespace = f"{NAMESPACE_PREFIX}try_{uuid.uuid4().hex}"
         await transaction.run(compose("registry.create_namespace", schema=identifier(namespace)))
-        others = pack.manifest.shared_schemas
         if revisions:
-            for revision in pack.revisions:
-                if to is None or revision.number <= to:
-                    await run_script(transaction, revision.sql, file=revision.file.name, namespace=namespace, fresh=False, shared=others)
+            await replay(transaction, pack, namespace, to=to)
         else:
-            await run_script(transaction, pack.schema_sql, file="schema_template.sql", namespace=namespace, fresh=True, shared=others)
+            await make_head(transaction, pack, namespace)
         if shared:
             await share(transaction, pack, namespace)
         yield transaction, namespace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import uuid
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from .._pg import shared
 from .._pg.rowify import lacking
@@ -18,6 +18,7 @@ from ..exceptions import PackInvalid, PackMismatch, ScriptFailed
 from ..packs import ROW_SCHEMA, SCHEMA
 from ..utils import TenantUtils
 from ._form import Place
+from ._replay import make_head
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Sequence
@@ -39,8 +40,11 @@ class RowIsolation:
     def require(self, pack: Pack) -> None:
         """The pack says what makes its tables ones that tenants share.
 
-        :raises PackInvalid: it does not.
+        :raises PackInvalid: it does not, or its revisions are Alembic's, which know nothing of shared tables.
         """
+        if pack.manifest.alembic is not None:
+            message = f"the revisions of the pack {pack.name!r} are Alembic's, and are written for tables of one tenant"
+            raise PackInvalid(message, file="pack.json", hint="Isolations `schema` and `database` run them. For `row`, write revisions as SQL.")
         _row_script(pack)
 
     async def place(self, context: FixtureContext, uid: UUID) -> Place:
@@ -80,8 +84,7 @@ class RowIsolation:
         comment = literal(f"Shared by the tenants of pack {pack.name} ({holder})")
         await transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
         async with _nobodys(context):
-            facts: dict[str, Any] = {"namespace": tenant.namespace, "shared": pack.manifest.shared_schemas}
-            await run_script(transaction, pack.schema_sql, file=SCHEMA, fresh=True, **facts)
+            await make_head(transaction, pack, tenant.namespace)
             await share(transaction, pack, tenant.namespace)
         await grant_all(transaction, tenant)
 

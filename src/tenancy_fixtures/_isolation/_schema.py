@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from .._pg.script import run_script
 from .._pg.sql import compose, identifier, literal
 from .._shapes import Step
 from .._tenant_roles import grant_all, make_role
 from ..audit import AuditAction
 from ..exceptions import TenantInUse
-from ..packs import SCHEMA
 from ..utils import TenantUtils
 from ._form import Place
+from ._replay import make_head, run_revision
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -68,11 +67,13 @@ class SchemaIsolation:
             await make_role(context)
         comment = literal(whose(tenant.tenant_id, tenant.uid))
         await transaction.run(compose("registry.describe_namespace", schema=schema, comment=comment))
-        await self._run(context, context.pack.schema_sql, SCHEMA, fresh=True)
+        await make_head(transaction, context.pack, tenant.namespace)
+        await grant_all(transaction, context.existing)
 
     async def migrate(self, context: FixtureContext, revision: Revision) -> None:
         """Run the revision."""
-        await self._run(context, revision.sql, revision.file.name, fresh=False)
+        await run_revision(context.transaction, context.pack, context.existing.namespace, revision)
+        await grant_all(context.transaction, context.existing)
 
     async def reach(self, context: FixtureContext, revision: int) -> None:
         """Write it into the registry."""
@@ -91,11 +92,6 @@ class SchemaIsolation:
         await context.transaction.run(compose("registry.drop_namespace", schema=identifier(tenant.namespace)))
         context.note(AuditAction.SCHEMA_DROPPED, namespace=tenant.namespace)
         return [Step("schema", "drop", tenant.namespace)]
-
-    async def _run(self, context: FixtureContext, text: str, file: str, *, fresh: bool) -> None:
-        namespace, shared = context.existing.namespace, context.pack.manifest.shared_schemas
-        await run_script(context.transaction, text, file=file, namespace=namespace, fresh=fresh, shared=shared)
-        await grant_all(context.transaction, context.existing)
 
     async def _refuse_dependents(self, context: FixtureContext, namespace: str) -> None:
         # CASCADE would take them along, and they are not the tenant's.

@@ -1,0 +1,8 @@
+"""The host's Alembic and SQLAlchemy as authors of a pack: its history in order, each revision compiled or asked on a connection; its models as a script."""
+
+from __future__ import annotations
+
+from ._history import read_history
+from ._models import schema_script
+
+__all__ = ["read_history", "schema_script"]

@@ -1,0 +1,50 @@
+"""A pack's structure, made or brought forward in one schema: by its script, or by its revisions one after the other."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .._pg.script import run_script
+from .._pg.versions import write_versions
+from ..exceptions import PackInvalid
+
+if TYPE_CHECKING:
+    from .._pg.database import Transaction
+    from ..packs import Pack, Revision
+
+
+async def make_head(transaction: Transaction, pack: Pack, namespace: str) -> None:
+    """Make the structure at the pack's head in a schema that is fresh and empty: by its script, or where it has none by its revisions.
+
+    :raises PackError: PostgreSQL refused it, or it reached out of the schema.
+    """
+    if pack.schema_sql is None:
+        await replay(transaction, pack, namespace)
+        return
+    await run_script(transaction, pack.schema_sql, file=pack.schema_file, namespace=namespace, fresh=True, shared=pack.manifest.shared_schemas)
+    await _write_versions(transaction, pack, namespace, pack.head)
+
+
+async def replay(transaction: Transaction, pack: Pack, namespace: str, *, to: int | None = None) -> None:
+    """Run the pack's revisions from the first one to that number, or all of them, in a schema that is fresh and empty."""
+    for revision in pack.revisions[:to]:
+        await run_revision(transaction, pack, namespace, revision)
+
+
+async def run_revision(transaction: Transaction, pack: Pack, namespace: str, revision: Revision) -> None:
+    """Bring a schema forward by one revision, and what Alembic's version table says there with it.
+
+    :raises PackError: PostgreSQL refused it, or it reached out of the schema.
+    """
+    file, shared = revision.file.name, pack.manifest.shared_schemas
+    if revision.online:
+        hint = "Run it with Alembic itself, tenant by tenant."
+        raise PackInvalid(f"revision {revision.name} asks for a connection", file=file, revision=revision.number, hint=hint)
+    await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared)
+    await _write_versions(transaction, pack, namespace, revision.number)
+
+
+async def _write_versions(transaction: Transaction, pack: Pack, namespace: str, number: int) -> None:
+    history = pack.manifest.alembic
+    if history is not None:
+        await write_versions(transaction, namespace, history.version_table, pack.versions_at(number))

@@ -1,0 +1,11 @@
+-- name: make_version_table
+-- As Alembic makes it.
+CREATE TABLE IF NOT EXISTS {table} (version_num varchar(32) NOT NULL, CONSTRAINT {key} PRIMARY KEY (version_num))
+
+-- name: forget_versions
+DELETE FROM {table} WHERE version_num <> ALL (%(versions)s::text[])
+
+-- name: add_versions
+INSERT INTO {table} (version_num)
+SELECT v FROM pg_catalog.unnest(%(versions)s::text[]) AS v
+WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.version_num = v)

@@ -1,0 +1,23 @@
+"""Alembic's version table in a tenant's schema."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .sql import compose, identifier
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from .database import Transaction
+
+# What Alembic calls the key of its table.
+_KEY = "_pkc"
+
+
+async def write_versions(transaction: Transaction, namespace: str, table: str, versions: Sequence[str]) -> None:
+    """Let the version table say just these, made as Alembic makes it where it is missing."""
+    place = identifier(namespace, table)
+    await transaction.run(compose("alembic.make_version_table", table=place, key=identifier(f"{table}{_KEY}"[:63])))
+    await transaction.run(compose("alembic.forget_versions", table=place), versions=list(versions))
+    await transaction.run(compose("alembic.add_versions", table=place), versions=list(versions))

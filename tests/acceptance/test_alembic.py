@@ -1,0 +1,102 @@
+"""The host's Alembic stays the author: its revisions make and move tenants, and Alembic's own table says so in each of them."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+import sqlalchemy as sa
+
+from tenancy_fixtures import FixtureManager, Pack, Settings
+from tests.acceptance.support import State
+from tests.alembic_host import SMALL, Written, write_host, write_pack
+
+pytestmark = pytest.mark.anyio
+
+FIVE = SMALL[:5]
+
+
+def hosted(folder: Path, revisions: tuple[Written, ...] = FIVE, schema: str | None = None) -> Pack:
+    write_host(folder, revisions)
+    return Pack.from_folder(write_pack(folder, schema=schema))
+
+
+def versions(state: State, namespace: str) -> list[str]:
+    return [row["version_num"] for row in state.rows(f"SELECT version_num FROM {namespace}.alembic_version ORDER BY 1")]
+
+
+async def test_a_new_tenant_gets_all_revisions(settings: Settings, tmp_path, state: State):
+    async with FixtureManager(settings, pack=hosted(tmp_path)) as manager:
+        tenant = await manager.create_tenant("acme")
+        assert tenant.revision == 5
+        assert versions(state, "t_acme") == ["ee5"]
+        assert [row["title"] for row in state.rows("SELECT title FROM t_acme.songs ORDER BY id")] == ["50% \\ :off", "it's"]
+        assert {row["genre"] for row in state.rows("SELECT genre FROM t_acme.songs")} == {"it's 100% \\ new"}
+        assert [row["name"] for row in state.rows("SELECT name FROM tenancy.revisions ORDER BY number")] == [item.name for item in FIVE]
+        assert (await manager.validate("acme")).findings == ()
+        assert (await manager.validate_pack()).ok
+
+
+async def test_a_tenant_moves_with_the_history(settings: Settings, tmp_path, state: State):
+    async with FixtureManager(settings, pack=hosted(tmp_path / "early", FIVE[:2])) as manager:
+        await manager.create_tenant("old")
+        assert versions(state, "t_old") == ["bb2"]
+    async with FixtureManager(settings, pack=hosted(tmp_path / "late")) as manager:
+        await manager.migrate("old", to=3)
+        assert versions(state, "t_old") == ["bb2", "cc3"]
+        report = await manager.migrate("old")
+        assert [step.object for step in report.steps] == ["0004_dd4", "0005_ee5"]
+        assert versions(state, "t_old") == ["ee5"]
+        assert (await manager.validate("old")).findings == ()
+
+
+async def test_another_form_of_a_revision_is_no_other_revision(settings: Settings, tmp_path, state: State):
+    pack = hosted(tmp_path)
+    async with FixtureManager(settings, pack=pack) as manager:
+        await manager.create_tenant("acme")
+    file = pack.revisions[0].file
+    file.write_text(file.read_text(encoding="utf-8") + "# formatted\n", encoding="utf-8")
+    async with FixtureManager(settings, pack=Pack.from_folder(tmp_path)) as manager:
+        await manager.migrate("acme")
+        [finding] = (await manager.validate("acme")).findings
+        assert (finding.severity, finding.object, finding.message) == ("warning", "aa1", "was edited after it was applied")
+
+
+HEAD = """
+CREATE TABLE songs (id serial PRIMARY KEY, title text NOT NULL, genre varchar(20) DEFAULT 'it''s 100% \\ new');
+CREATE INDEX songs_by_title ON songs (title);
+"""
+
+
+async def test_a_script_of_the_head_is_compared_with_the_history(settings: Settings, tmp_path, state: State):
+    async with FixtureManager(settings, pack=hosted(tmp_path / "same", FIVE[:4], HEAD)) as manager:
+        assert (await manager.validate_pack()).findings == ()
+        await manager.create_tenant("acme")
+        assert versions(state, "t_acme") == ["dd4"]
+        assert (await manager.validate("acme")).findings == ()
+    async with FixtureManager(settings, pack=hosted(tmp_path / "other", FIVE[:4], HEAD.replace("CREATE INDEX", "-- "))) as manager:
+        [finding] = (await manager.validate_pack()).findings
+        assert (finding.severity, finding.object) == ("error", "index songs_by_title")
+
+
+def models(*columns: sa.Column) -> sa.MetaData:
+    metadata = sa.MetaData()
+    genre = sa.Column("genre", sa.String(20), server_default="it's 100% \\ new")
+    sa.Table("songs", metadata, sa.Column("id", sa.Integer, primary_key=True), sa.Column("title", sa.Text, nullable=False), genre, *columns)
+    sa.Index("songs_by_title", metadata.tables["songs"].c.title)
+    return metadata
+
+
+async def test_models_are_compared_with_the_history(settings: Settings, tmp_path, state: State):
+    ini = write_host(tmp_path, FIVE[:4])
+    async with FixtureManager(settings, pack=Pack.from_metadata("mine", models(), migrations=ini)) as manager:
+        assert (await manager.validate_pack()).findings == ()
+        await manager.create_tenant("acme")
+        assert versions(state, "t_acme") == ["dd4"]
+        assert (await manager.validate("acme")).findings == ()
+    further = models(sa.Column("cover", sa.Text))
+    async with FixtureManager(settings, pack=Pack.from_metadata("mine", further, migrations=ini)) as manager:
+        [finding] = (await manager.validate_pack()).findings
+        assert (finding.severity, finding.object) == ("error", "column songs.cover")
+        assert re.search("differs between the models and the revisions", finding.message)
