@@ -9,7 +9,8 @@ import pytest
 import sqlalchemy as sa
 
 from tenancy_fixtures import FixtureManager, Pack, Settings
-from tests.acceptance.support import State
+from tenancy_fixtures import exceptions as errors
+from tests.acceptance.support import State, failing
 from tests.alembic_host import SMALL, Written, write_host, write_pack
 
 pytestmark = pytest.mark.anyio
@@ -100,3 +101,85 @@ async def test_models_are_compared_with_the_history(settings: Settings, tmp_path
         [finding] = (await manager.validate_pack()).findings
         assert (finding.severity, finding.object) == ("error", "column songs.cover")
         assert re.search("differs between the models and the revisions", finding.message)
+
+
+def reading(body: str) -> tuple[Written, ...]:
+    """The small history, and one more revision that runs on a connection."""
+    return (*SMALL, Written("gg7", ("ff6",), f"bind = op.get_bind()\n{body}"))
+
+
+async def test_a_revision_that_reads_runs_on_our_transaction(settings: Settings, tmp_path, state: State):
+    async with FixtureManager(settings, pack=hosted(tmp_path / "early")) as manager:
+        await manager.create_tenant("old")
+    body = """
+from sqlalchemy.orm import Session
+context.get_context().connection.execute(sa.text("UPDATE songs SET title = title || ' ' || current_schema()"))
+with bind.begin_nested() as inner:
+    bind.exec_driver_sql("DELETE FROM songs; SELECT 1")
+    inner.rollback()
+session = Session(bind)
+session.execute(sa.text("CREATE TABLE made (at timestamptz, body jsonb)"))
+session.execute(sa.text("INSERT INTO made VALUES (now(), :body)").bindparams(sa.bindparam("body", type_=sa.JSON)), {"body": {"a": [1, "%"]}})
+session.commit()
+assert bind.execute(sa.text("SELECT body FROM made")).scalar_one() == {"a": [1, "%"]}
+assert sorted(sa.inspect(bind).get_table_names()) == ["alembic_version", "made", "songs"]
+assert not context.is_offline_mode()
+rows = bind.execute(sa.text("SELECT title FROM songs"), execution_options={"stream_results": True})
+assert len(list(rows)) == 2
+op.bulk_insert(sa.table("songs", sa.column("title", sa.Text)), [{"title": f"t{n}"} for n in range(3)])
+"""
+    async with FixtureManager(settings, pack=hosted(tmp_path / "late", reading(body))) as manager:
+        await manager.migrate("old")
+        await manager.create_tenant("new")
+        for name in ("old", "new"):
+            assert versions(state, f"t_{name}") == ["gg7"]
+            titles = [row["title"] for row in state.rows(f"SELECT title FROM t_{name}.songs ORDER BY id")]
+            assert titles == [f"50% \\ :off t_{name}", f"it's t_{name}", "t0", "t1", "t2"]
+            assert [row["genre"] for row in state.rows(f"SELECT genre FROM t_{name}.songs ORDER BY id")][:2] == ["50% \\", "IT'S"]
+            assert (await manager.validate(name)).findings == ()
+        assert (await manager.validate_pack()).ok
+
+
+@pytest.mark.parametrize(
+    ("body", "kind", "message"),
+    [
+        ("bind.commit()", errors.ScriptEscaped, "tries to end its transaction"),
+        ("bind.rollback()", errors.ScriptEscaped, "tries to end its transaction"),
+        ("try:\n    bind.commit()\nexcept BaseException:\n    pass", errors.ScriptEscaped, "tries to end its transaction"),
+        (
+            "from sqlalchemy.orm import Session\nsession = Session(bind)\nsession.connection()\nsession.rollback()",
+            errors.ScriptEscaped,
+            "tries to end its transaction",
+        ),
+        ("op.execute('SELECT 1; /* ; */ commit')", errors.ScriptEscaped, "tries to end its transaction"),
+        ("bind.exec_driver_sql('ROLLBACK')", errors.ScriptEscaped, "tries to end its transaction"),
+        ('bind.exec_driver_sql("DO $$ BEGIN COMMIT; END $$")', errors.ScriptEscaped, "invalid transaction termination"),
+        ("with op.get_context().autocommit_block():\n    pass", errors.PackInvalid, "leaves its transaction"),
+        ("bind.connection.dbapi_connection.autocommit = True", errors.ScriptEscaped, "tries to end its transaction"),
+        ("op.execute('CREATE TABLE public.mine (a int)')", errors.ScriptEscaped, "permission denied for schema public"),
+        ("op.execute('CREATE TABLE t_globex.mine (a int)')", errors.ScriptEscaped, "reaches outside"),
+        ("bind.execute(sa.text('SELECT count(*) FROM t_globex.songs'))", errors.ScriptEscaped, "reaches outside"),
+        ("op.execute(\"UPDATE t_globex.songs SET title = ''\")", errors.ScriptEscaped, "reaches outside"),
+        ("op.execute('DROP TABLE t_globex.songs')", errors.ScriptEscaped, "reaches outside"),
+        ("op.execute('CREATE TEMP TABLE x (a int)')", errors.ScriptEscaped, "reaches outside"),
+        ("op.execute('CREATE FUNCTION f() RETURNS int LANGUAGE sql SECURITY DEFINER RETURN 1')", errors.ScriptEscaped, "SECURITY DEFINER"),
+        ("op.execute('SELECT nothing FROM songs')", errors.ScriptFailed, 'column "nothing" does not exist'),
+        ("op.execute(\"INSERT INTO songs (id, title) VALUES (77, 'Zq7-canary-value'), (77, '')\")", errors.ScriptFailed, "23505"),
+        ("raise KeyError('Zq7-canary-value')", errors.ScriptFailed, "gg7_step.py, line 17: KeyError"),
+    ],
+)
+async def test_a_revision_online_that_is_refused_leaves_nothing(
+    settings: Settings, tmp_path, state: State, body: str, kind: type[errors.TenancyError], message: str
+):
+    async with FixtureManager(settings, pack=hosted(tmp_path / "early")) as manager:
+        await manager.create_tenant("acme")
+        await manager.create_tenant("globex")
+    async with FixtureManager(settings, pack=hosted(tmp_path / "late", reading(body))) as manager:
+        with failing(state, kind) as caught:
+            await manager.migrate("acme")
+        assert message in caught[0].message
+        assert (await manager.get_tenant("acme")).revision == 5
+    # The connection is as good as before.
+    async with FixtureManager(settings, pack=hosted(tmp_path / "other", SMALL)) as manager:
+        await manager.migrate("acme")
+        assert versions(state, "t_acme") == ["ff6"]

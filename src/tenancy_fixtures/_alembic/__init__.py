@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from ._history import read_history
 from ._models import schema_script
+from ._proxies import alone
 
-__all__ = ["read_history", "schema_script"]
+__all__ = ["alone", "read_history", "schema_script"]

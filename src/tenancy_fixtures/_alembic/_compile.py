@@ -75,7 +75,7 @@ def run_online(environment: Environment, script: Script, connection: Connection)
     """
     from alembic.runtime.migration import MigrationContext
 
-    context = MigrationContext.configure(connection=connection, opts={**environment.options(), "fn": lambda *_: ()})
+    context = MigrationContext.configure(connection=connection, opts=environment.options())
     try:
         _run(environment, script, context, offline=False)
     except _LeavesTransaction:

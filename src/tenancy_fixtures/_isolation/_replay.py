@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._alembic import alone
+from .._pg.online import run_online
 from .._pg.script import run_script
 from .._pg.versions import write_versions
-from ..exceptions import PackInvalid
 
 if TYPE_CHECKING:
     from .._pg.database import Transaction
@@ -37,10 +38,11 @@ async def run_revision(transaction: Transaction, pack: Pack, namespace: str, rev
     :raises PackError: PostgreSQL refused it, or it reached out of the schema.
     """
     file, shared = revision.file.name, pack.manifest.shared_schemas
-    if revision.online:
-        hint = "Run it with Alembic itself, tenant by tenant."
-        raise PackInvalid(f"revision {revision.name} asks for a connection", file=file, revision=revision.number, hint=hint)
-    await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared)
+    if revision.work is None:
+        await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared)
+    else:
+        async with alone():
+            await run_online(transaction, revision.work, file=file, namespace=namespace, shared=shared)
     await _write_versions(transaction, pack, namespace, revision.number)
 
 

@@ -40,18 +40,17 @@ async def run_script(transaction: Transaction, text: str, *, file: str, namespac
     :raises ScriptFailed: PostgreSQL refused it; carries line and column of the file.
     :raises ScriptEscaped: it tried to end its transaction, change its role, or reach another schema.
     """
-    watch = _Watch(transaction, namespace, shared)
+    watch = Watch(transaction, namespace, shared, confined=transaction.roles.script is not None)
     await watch.begin()
     async with _confined(transaction, namespace, file, fresh=fresh):
-        path = sql.SQL(", ").join([identifier(namespace), *(identifier(name) for name in shared)]).as_string(transaction.connection)
-        await transaction.run("database.set_search_path", path=path)
+        await give_search_path(transaction, [namespace, *shared])
         await _execute(transaction, text, file)
         # Before any other statement: a temporary table or type of the script's could stand in its way.
-        _refuse(await watch.temporary(), namespace, file)
-        await _refuse_waiting(transaction, [namespace, *shared], file)
+        refuse_escapes(await watch.temporary(), namespace, file)
+        await refuse_waiting(transaction, [namespace, *shared], file, confined=watch.confined)
     await _set_context(transaction)
-    _refuse(await watch.escapes(), namespace, file)
-    await _refuse_definers(transaction, namespace, file)
+    refuse_escapes(await watch.escapes(), namespace, file)
+    await refuse_definers(transaction, namespace, file)
 
 
 async def try_script(
@@ -72,6 +71,12 @@ async def try_script(
     return done
 
 
+async def give_search_path(transaction: Transaction, schemas: Sequence[str]) -> None:
+    """Let names without a schema be looked up in these, until the transaction's context is set anew."""
+    path = sql.SQL(", ").join([identifier(name) for name in schemas]).as_string(transaction.connection)
+    await transaction.run("database.set_search_path", path=path)
+
+
 async def _execute(transaction: Transaction, text: str, file: str) -> None:
     # A script may put its own in place of the statements that the driver has prepared: this connection uses none any more.
     transaction.connection.prepare_threshold = None
@@ -80,14 +85,14 @@ async def _execute(transaction: Transaction, text: str, file: str) -> None:
             await transaction.run("script.run", script=text)
     except BaseException as error:
         with suppress(psycopg.Error):
-            await _tidy(transaction)
+            await tidy(transaction)
         if isinstance(error, psycopg.Error):
-            raise _explain(error, text, file) from None
+            raise explained(error, text, file) from None
         raise
-    await _tidy(transaction)
+    await tidy(transaction)
 
 
-async def _tidy(transaction: Transaction) -> None:
+async def tidy(transaction: Transaction) -> None:
     """Take out of the session what the script left there, and set it as the transaction began.
 
     Nothing in these two statements is looked up along a search path: the script's is in force until they are done.
@@ -126,12 +131,12 @@ async def _give(transaction: Transaction, namespace: str, owner: str) -> None:
         await transaction.run(trusted(row["statements"]))
 
 
-async def _refuse_waiting(transaction: Transaction, allowed: Sequence[str], file: str) -> None:
+async def refuse_waiting(transaction: Transaction, allowed: Sequence[str], file: str, *, confined: bool) -> None:
     """See that no trigger has put off its work to COMMIT again, after what waited was done: nobody would look at it then.
 
-    Where roles are separate the script's tables change their owner, which finds the same out.
+    Where the script was ``confined`` its tables change their owner, which finds the same out.
     """
-    if transaction.roles.script is not None:
+    if confined:
         return
     try:
         for table in await transaction.all("script.deferring", allowed=allowed):
@@ -146,12 +151,12 @@ def _waiting(file: str) -> ScriptEscaped:
     return ScriptEscaped(f"{file} leaves work of its triggers to the end of the transaction", file=file, hint=hint)
 
 
-class _Watch:
-    """What a script did outside the schemas that it may touch."""
+class Watch:
+    """What a script did outside the schemas that it may touch; where it was ``confined``, rights have kept it from most of that."""
 
-    def __init__(self, transaction: Transaction, namespace: str, shared: Sequence[str]) -> None:
+    def __init__(self, transaction: Transaction, namespace: str, shared: Sequence[str], *, confined: bool) -> None:
         self._transaction = transaction
-        self._confined = transaction.roles.script is not None
+        self.confined = confined
         self._values: dict[str, Any] = {"namespace": namespace, "allowed": [namespace, *shared]}
         self._before: dict[tuple[str, str], str] = {}
         self._temporary: set[str] = set()
@@ -159,7 +164,7 @@ class _Watch:
 
     async def begin(self) -> None:
         """Remember what this transaction itself has touched so far."""
-        if not self._confined:
+        if not self.confined:
             row = await self._transaction.one("script.newest_oid", **self._values)
             self._values.update(newest=(row or {})["oid"], own=(row or {})["own"])
         self._temporary = {row["trace"] for row in await self._transaction.all("script.temporary")}
@@ -174,7 +179,7 @@ class _Watch:
         """The objects outside that the script made, changed, read or dropped, or that its own now stand on."""
         after = await self._touched()
         changed = {key for key in {*self._before, *after} if self._before.get(key) != after.get(key)}
-        left = await self._transaction.all("script.left_behind", script=self._transaction.roles.script) if self._confined else []
+        left = await self._transaction.all("script.left_behind", script=self._transaction.roles.script) if self.confined else []
         # What the schema stood on before is none of the script's doing.
         reached = await self._reaches() - self._reached
         return sorted({" ".join(key) for key in changed} | {row["object"] for row in left} | reached)
@@ -184,18 +189,26 @@ class _Watch:
 
     async def _touched(self) -> dict[tuple[str, str], str]:
         rows = await self._transaction.all("script.guarded", **self._values)
-        if not self._confined:
+        if not self.confined:
             rows += await self._transaction.all("script.touched", **self._values)
         return {(row["kind"], row["object"]): row["trace"] for row in rows}
 
 
-def _refuse(escapes: Sequence[str], namespace: str, file: str) -> None:
+def refuse_escapes(escapes: Sequence[str], namespace: str, file: str) -> None:
+    """Raise where a script did something outside.
+
+    :raises ScriptEscaped: it did.
+    """
     if escapes:
         hint = "A script may only touch its own schema and the pack's shared_schemas. Nothing of it was kept."
         raise ScriptEscaped(f"{file} reaches outside the schema {namespace}: {_some(escapes)}", file=file, hint=hint)
 
 
-async def _refuse_definers(transaction: Transaction, namespace: str, file: str) -> None:
+async def refuse_definers(transaction: Transaction, namespace: str, file: str) -> None:
+    """See that no function in the schema would run with the rights of all tenants' owner.
+
+    :raises ScriptEscaped: one would.
+    """
     definers = await transaction.all("script.security_definers", namespace=namespace)
     if definers:
         names = _some([row["object"] for row in definers])
@@ -211,7 +224,8 @@ def _some(names: Sequence[str]) -> str:
     return f"{', '.join(names[:_LISTED])}{more}"
 
 
-def _explain(error: psycopg.Error, text: str, file: str) -> TenancyError:
+def explained(error: psycopg.Error, text: str, file: str) -> TenancyError:
+    """What a refusal of PostgreSQL's means for a script, and where in its text it is."""
     state = error.sqlstate or ""
     if state[:2] in {"53", "57", "08", "40", "55"} or not state:
         return translate(error)

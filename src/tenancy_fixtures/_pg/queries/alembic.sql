@@ -9,3 +9,6 @@ DELETE FROM {table} WHERE version_num <> ALL (%(versions)s::text[])
 INSERT INTO {table} (version_num)
 SELECT v FROM pg_catalog.unnest(%(versions)s::text[]) AS v
 WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.version_num = v)
+
+-- name: transaction_number
+SELECT pg_catalog.pg_current_xact_id() AS number
