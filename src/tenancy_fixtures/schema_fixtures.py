@@ -9,10 +9,11 @@ from ._integrity.checksums import keep_up
 from ._integrity.shared import open_tables
 from ._isolation import isolation_of
 from ._pg.catalog import read_tables
+from ._pg.versions import read_versions
 from ._shapes import Finding, Step, ValidationReport
 from ._tenant_roles import grant_all, lacks_role, make_role, take_from_app
 from .audit import AuditAction
-from .exceptions import ConfigurationError, PackInvalid, RevisionChanged
+from .exceptions import ConfigurationError, PackInvalid, PackMismatch, RevisionChanged
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +48,9 @@ class SchemaFixture(BaseFixture):
         """Create the schema, or apply the revisions that are missing."""
         if context.tenant is None or not await self._exists(context):
             return [Step(self.name, "create", context.tenant.namespace if context.tenant else "schema", {"revision": context.pack.head})]
-        steps = [Step(self.name, "migrate", f"{revision.number:04d}_{revision.name}") for revision in await self._pending(context)]
+        pending, number = await self._pending(context), await self._standing(context)
+        steps = [Step(self.name, "migrate", _label(revision)) for revision in pending]
+        steps = [self._following(context, number), *steps] if number != context.existing.revision else steps
         return [self._confinement(context), *steps] if await lacks_role(context.transaction, context.existing) else steps
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
@@ -55,7 +58,8 @@ class SchemaFixture(BaseFixture):
         if not await self._exists(context):
             return [await self._create(context)]
         confined = [await self._confine(context)] if await lacks_role(context.transaction, context.existing) else []
-        steps = [await self._migrate(context, revision) for revision in await self._pending(context)]
+        steps = await self._follow(context)
+        steps += [await self._migrate(context, revision) for revision in await self._pending(context)]
         if steps:
             await keep_up(context.transaction, context.existing, context.run_id, context.pack)
         return [*confined, *steps]
@@ -105,7 +109,36 @@ class SchemaFixture(BaseFixture):
         await self._record(context, revision)
         await self._reach(context, revision.number)
         context.note(AuditAction.SCHEMA_MIGRATED, revision=revision.number, name=revision.name)
-        return Step(self.name, "migrate", f"{revision.number:04d}_{revision.name}")
+        return Step(self.name, "migrate", _label(revision))
+
+    async def _follow(self, context: FixtureContext) -> list[Step]:
+        """Write down where Alembic itself has brought the tenant meanwhile."""
+        number, pack = await self._standing(context), context.pack
+        if number == context.existing.revision:
+            return []
+        await context.transaction.run("registry.remove_revisions", uid=await self._holder(context))
+        for revision in pack.revisions[:number]:
+            await self._record(context, revision)
+        await self._reach(context, number)
+        context.note(AuditAction.SCHEMA_MIGRATED, revision=number, by="alembic")
+        return [self._following(context, number)]
+
+    def _following(self, context: FixtureContext, number: int) -> Step:
+        return Step(self.name, "follow", _label(context.pack.revisions[number - 1]) if number else "base", {"revision": number})
+
+    async def _standing(self, context: FixtureContext) -> int:
+        """The revision that the tenant has: where Alembic is the author, what its own table says."""
+        history, tenant = context.pack.manifest.alembic, context.existing
+        if history is None or not await self._exists(context):
+            return tenant.revision
+        versions = await read_versions(context.transaction, tenant.namespace, history.version_table)
+        number = None if versions is None else context.pack.number_at(versions)
+        if number is None:
+            said = f"says {', '.join(versions) or 'nothing'}" if versions is not None else "is missing"
+            message = f"{history.version_table} in the schema {tenant.namespace} {said}, where no revision of the pack stands"
+            hint = "Bring it to a revision of the pack with Alembic itself, or `alembic stamp` the one that the schema has. Nothing was changed."
+            raise PackMismatch(message, pack=context.pack.name, hint=hint)
+        return number
 
     async def _record(self, context: FixtureContext, revision: Revision) -> None:
         values = {"number": revision.number, "name": revision.name, "digest": revision.digest, "run_id": context.run_id}
@@ -122,8 +155,9 @@ class SchemaFixture(BaseFixture):
         to = context.pack.head if self.to is None else self.to
         if to > context.pack.head:
             raise PackInvalid(f"the pack has no revision {to}", hint=f"Its last one is {context.pack.head}.")
-        if to < context.existing.revision and self.to is not None:
-            message = f"the tenant is at revision {context.existing.revision} and does not go back to {to}"
+        standing = await self._standing(context)
+        if to < standing and self.to is not None:
+            message = f"the tenant is at revision {standing} and does not go back to {to}"
             raise ConfigurationError(message, hint="Revisions go forward only: write one that undoes what you no longer want.")
         applied = {row["number"]: row["digest"] for row in await context.transaction.all("registry.revisions", uid=await self._holder(context))}
         for revision in context.pack.revisions:
@@ -133,4 +167,10 @@ class SchemaFixture(BaseFixture):
                 raise RevisionChanged(
                     f"{revision.file.name} was edited after it was applied", revision=revision.number, file=revision.file.name, hint=hint
                 )
+        if context.pack.manifest.alembic is not None:
+            return list(context.pack.revisions[standing:to])
         return [revision for revision in context.pack.revisions if revision.number not in applied and revision.number <= to]
+
+
+def _label(revision: Revision) -> str:
+    return f"{revision.number:04d}_{revision.name}"

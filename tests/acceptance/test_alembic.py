@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -101,6 +104,46 @@ async def test_models_are_compared_with_the_history(settings: Settings, tmp_path
         [finding] = (await manager.validate_pack()).findings
         assert (finding.severity, finding.object) == ("error", "column songs.cover")
         assert re.search("differs between the models and the revisions", finding.message)
+
+
+def alembic(state: State, folder: Path, schema: str, *command: str) -> str:
+    """A command of the host's own Alembic, with its own ``env.py``, in a process of its own."""
+    url = state.url.replace("postgresql://", "postgresql+psycopg://", 1)
+    environment = {**os.environ, "HOST_URL": url, "HOST_SCHEMA": schema}
+    done = subprocess.run([sys.executable, "-m", "alembic", *command], cwd=folder, env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+async def test_alembic_itself_goes_on_where_we_were_and_we_where_it_was(settings: Settings, tmp_path, state: State):
+    async with FixtureManager(settings, pack=hosted(tmp_path)) as manager:
+        await manager.create_tenant("acme")
+        assert "ee5 (head)" in alembic(state, tmp_path, "t_acme", "current")
+        alembic(state, tmp_path, "t_acme", "downgrade", "aa1")
+        assert versions(state, "t_acme") == ["aa1"]
+        [finding] = [item for item in (await manager.validate("acme")).findings if item.object == "alembic_version"]
+        assert (finding.severity, finding.message) == ("warning", "says aa1, and the registry revision 5: `tenancy migrate` follows Alembic")
+        steps = ["0001_aa1", "0002_bb2", "0003_cc3", "0004_dd4"]
+        dry = await manager.migrate("acme", to=4, dry_run=True)
+        assert [(step.action, step.object) for step in dry.steps] == list(zip(["follow", *["migrate"] * 3], steps))
+        report = await manager.migrate("acme", to=4)
+        assert [step.object for step in report.steps] == steps
+        alembic(state, tmp_path, "t_acme", "upgrade", "head")
+        report = await manager.migrate("acme")
+        assert [(step.action, step.object) for step in report.steps] == [("follow", "0005_ee5")]
+        assert (await manager.get_tenant("acme")).revision == 5
+        assert (await manager.validate("acme")).findings == ()
+        assert (await manager.migrate("acme")).steps == ()
+
+
+@pytest.mark.parametrize("statement", ["UPDATE t_acme.alembic_version SET version_num = 'zz9'", "DROP TABLE t_acme.alembic_version"])
+async def test_where_no_revision_stands(settings: Settings, tmp_path, state: State, statement: str):
+    async with FixtureManager(settings, pack=hosted(tmp_path)) as manager:
+        await manager.create_tenant("acme")
+        state.run(statement)
+        with failing(state, errors.PackMismatch) as caught:
+            await manager.migrate("acme")
+        assert "alembic stamp" in str(caught[0].hint)
 
 
 def reading(body: str) -> tuple[Written, ...]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from .._isolation import isolation_of
 from .._pg.integrity import is_behind, not_in_force, sequences
+from .._pg.versions import read_versions
 from .._shapes import Finding
 from .made import belongs, plain
 
@@ -37,6 +38,18 @@ async def check_release(look: Look) -> None:
     if max(applied, default=0) != tenant.revision:
         message = f"is at revision {tenant.revision}, yet {max(applied, default=0)} is the last that was written down as applied"
         look.found(Finding("revision", "error", tenant.tenant_id, message))
+    await _check_versions(look)
+
+
+async def _check_versions(look: Look) -> None:
+    """Where Alembic is the author, its own table says what the registry says."""
+    history, tenant = look.pack.manifest.alembic, look.tenant
+    if history is None or history.version_table not in look.tables:
+        return
+    versions = await read_versions(look.transaction, tenant.namespace, history.version_table) or []
+    if look.pack.number_at(versions) != tenant.revision:
+        message = f"says {', '.join(versions) or 'nothing'}, and the registry revision {tenant.revision}: `tenancy migrate` follows Alembic"
+        look.found(Finding("revision", "warning", history.version_table, message))
 
 
 async def check_structure(look: Look) -> None:

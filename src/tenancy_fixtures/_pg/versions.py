@@ -15,6 +15,14 @@ if TYPE_CHECKING:
 _KEY = "_pkc"
 
 
+async def read_versions(transaction: Transaction, namespace: str, table: str) -> list[str] | None:
+    """What the version table says; ``None`` where there is none."""
+    row = await transaction.one("alembic.has_version_table", namespace=namespace, name=table)
+    if not (row and row["found"]):
+        return None
+    return [row["version"] for row in await transaction.all(compose("alembic.versions", table=identifier(namespace, table)))]
+
+
 async def write_versions(transaction: Transaction, namespace: str, table: str, versions: Sequence[str]) -> None:
     """Let the version table say just these, made as Alembic makes it where it is missing."""
     place = identifier(namespace, table)

@@ -2,6 +2,14 @@
 -- As Alembic makes it.
 CREATE TABLE IF NOT EXISTS {table} (version_num varchar(32) NOT NULL, CONSTRAINT {key} PRIMARY KEY (version_num))
 
+-- name: has_version_table
+SELECT EXISTS (
+    SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
+    WHERE n.nspname = %(namespace)s AND c.relname = %(name)s AND c.relkind IN ('r', 'p')) AS found
+
+-- name: versions
+SELECT version_num::text AS version FROM {table} ORDER BY 1
+
 -- name: forget_versions
 DELETE FROM {table} WHERE version_num <> ALL (%(versions)s::text[])
 
