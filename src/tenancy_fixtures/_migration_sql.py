@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from ._fixture import Operation, run
 from ._isolation import isolation_of
 from ._pg import printed
-from ._pg.sql import identifier
+from ._pg.sql import identifier, literal
+from ._pg.versions import version_key
 from ._places import place_of
 from ._tenant_roles import sharing_roles, user_of
 from .audit import AuditAction
@@ -64,7 +65,7 @@ async def migration_sql(pack: Pack, runtime: Runtime, tenant_ids: Iterable[str],
 
     :raises TenantNotFound: nobody has a name.
     :raises RevisionChanged: a revision was edited after a tenant had applied it.
-    :raises ConfigurationError: a tenant has no schema at all.
+    :raises ConfigurationError: a tenant has no schema at all, or a revision reads what is there and has no SQL.
     """
     pending: dict[str, _Pending] = {}
     shared: dict[str, list[str]] = {}
@@ -79,7 +80,7 @@ async def migration_sql(pack: Pack, runtime: Runtime, tenant_ids: Iterable[str],
     async with runtime.database.transaction(role="migrator") as transaction:
         return [
             MigrationGroup(
-                tuple(revision.file.stem for revision in group[0].revisions),
+                tuple(revision.label for revision in group[0].revisions),
                 tuple(name for item in group for name in shared[item.tenant.namespace]),
                 printed.as_text(transaction, _group(pack, runtime, transaction, group, number)),
             )
@@ -96,9 +97,13 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str, to: int | None) ->
         hint = "`tenancy migrate` makes it anew."
         raise ConfigurationError("the tenant has no schema, and what makes one is more than SQL to print", tenant=tenant_id, hint=hint)
     names = {step.object for step in report.steps if step.action == "migrate"}
-    revisions = tuple(item for item in pack.revisions if item.file.stem in names)
+    revisions = tuple(item for item in pack.revisions if item.label in names)
     if not revisions:
         return None
+    online = [revision.label for revision in revisions if revision.online]
+    if online:
+        hint = "`tenancy migrate` runs it; so does Alembic itself."
+        raise ConfigurationError(f"the revision {online[0]} reads what is there, and is more than SQL to print", tenant=tenant_id, hint=hint)
     async with place_of(runtime, tenant_id) as place, place.database.transaction(tenant=tenant_id, role="migrator") as transaction:
         tenant = await existing_tenant(transaction, tenant_id)
         if tenant.isolation == "row" and any(item.row_sql is None for item in revisions):
@@ -132,7 +137,9 @@ def _body(pack: Pack, runtime: Runtime, item: _Pending) -> sql.Composable:
         origin=item.tenant.revision,
         target=target,
         report={"operation": "migrate", "printed": True},
-        steps=printed.joined([_step(runtime, item, revision, place) for place, revision in enumerate(item.revisions, start=1)]),
+        steps=printed.joined(
+            [*(_step(runtime, item, revision, place) for place, revision in enumerate(item.revisions, start=1)), *_versions(pack, item)]
+        ),
         reach=printed.composed("printed.reach_shared" if shared else "printed.reach", target=target, release=pack.digest),
         **facts,
     )
@@ -148,12 +155,21 @@ def _step(runtime: Runtime, item: _Pending, revision: Revision, ordinal: int) ->
         name=revision.name,
         digest=revision.digest,
         ordinal=ordinal,
-        object=revision.file.stem,
+        object=revision.label,
     )
     if not runtime.settings.audit_logging:
         return step
     detail = {"revision": revision.number, "name": revision.name}
     return printed.joined([step, printed.composed("printed.audit", action=AuditAction.SCHEMA_MIGRATED.value, detail=detail)])
+
+
+def _versions(pack: Pack, item: _Pending) -> list[sql.Composable]:
+    """What Alembic's table says then, where Alembic is the author."""
+    history = pack.manifest.alembic
+    if history is None:
+        return []
+    names = {"table": history.version_table, "key": version_key(history.version_table)}
+    return [printed.composed("printed.versions", versions=literal(list(item.revisions[-1].heads)), **names)]
 
 
 def _call(pack: Pack, item: _Pending, name: sql.Identifier) -> sql.Composable:

@@ -34,6 +34,11 @@ class Revision:
     work: OnlineWork | None = field(repr=False, compare=False, default=None)
 
     @property
+    def label(self) -> str:
+        """What a report calls it."""
+        return f"{self.number:04d}_{self.name}"
+
+    @property
     def online(self) -> bool:
         """Whether it must run on a connection, since SQL alone cannot say what it does."""
         return self.work is not None

@@ -49,7 +49,7 @@ class SchemaFixture(BaseFixture):
         if context.tenant is None or not await self._exists(context):
             return [Step(self.name, "create", context.tenant.namespace if context.tenant else "schema", {"revision": context.pack.head})]
         pending, number = await self._pending(context), await self._standing(context)
-        steps = [Step(self.name, "migrate", _label(revision)) for revision in pending]
+        steps = [Step(self.name, "migrate", revision.label) for revision in pending]
         steps = [self._following(context, number), *steps] if number != context.existing.revision else steps
         return [self._confinement(context), *steps] if await lacks_role(context.transaction, context.existing) else steps
 
@@ -109,7 +109,7 @@ class SchemaFixture(BaseFixture):
         await self._record(context, revision)
         await self._reach(context, revision.number)
         context.note(AuditAction.SCHEMA_MIGRATED, revision=revision.number, name=revision.name)
-        return Step(self.name, "migrate", _label(revision))
+        return Step(self.name, "migrate", revision.label)
 
     async def _follow(self, context: FixtureContext) -> list[Step]:
         """Write down where Alembic itself has brought the tenant meanwhile."""
@@ -124,7 +124,7 @@ class SchemaFixture(BaseFixture):
         return [self._following(context, number)]
 
     def _following(self, context: FixtureContext, number: int) -> Step:
-        return Step(self.name, "follow", _label(context.pack.revisions[number - 1]) if number else "base", {"revision": number})
+        return Step(self.name, "follow", context.pack.revisions[number - 1].label if number else "base", {"revision": number})
 
     async def _standing(self, context: FixtureContext) -> int:
         """The revision that the tenant has: where Alembic is the author, what its own table says."""
@@ -170,7 +170,3 @@ class SchemaFixture(BaseFixture):
         if context.pack.manifest.alembic is not None:
             return list(context.pack.revisions[standing:to])
         return [revision for revision in context.pack.revisions if revision.number not in applied and revision.number <= to]
-
-
-def _label(revision: Revision) -> str:
-    return f"{revision.number:04d}_{revision.name}"

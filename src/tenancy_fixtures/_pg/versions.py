@@ -11,8 +11,13 @@ if TYPE_CHECKING:
 
     from .database import Transaction
 
-# What Alembic calls the key of its table.
-_KEY = "_pkc"
+# PostgreSQL cuts longer names.
+_LONGEST = 63
+
+
+def version_key(table: str) -> str:
+    """What Alembic calls the primary key of its table."""
+    return f"{table}_pkc"[:_LONGEST]
 
 
 async def read_versions(transaction: Transaction, namespace: str, table: str) -> list[str] | None:
@@ -26,6 +31,6 @@ async def read_versions(transaction: Transaction, namespace: str, table: str) ->
 async def write_versions(transaction: Transaction, namespace: str, table: str, versions: Sequence[str]) -> None:
     """Let the version table say just these, made as Alembic makes it where it is missing."""
     place = identifier(namespace, table)
-    await transaction.run(compose("alembic.make_version_table", table=place, key=identifier(f"{table}{_KEY}"[:63])))
+    await transaction.run(compose("alembic.make_version_table", table=place, key=identifier(version_key(table))))
     await transaction.run(compose("alembic.forget_versions", table=place), versions=list(versions))
     await transaction.run(compose("alembic.add_versions", table=place), versions=list(versions))

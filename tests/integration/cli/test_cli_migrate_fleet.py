@@ -16,6 +16,7 @@ import pytest
 
 import tenancy_fixtures
 import tenancy_fixtures._skeleton
+from tests.alembic_host import SMALL, write_host, write_pack
 
 SOURCES = str(Path(tenancy_fixtures.__file__).resolve().parents[1])
 NOTES = Path(tenancy_fixtures._skeleton.__file__).parent / "pack"
@@ -283,6 +284,24 @@ def test_what_is_printed_for_tenants_that_share_tables(tenancy, pack, psql):
     done = psql(groups[0]["sql"], STOP)
     assert (done.returncode, done.stderr) == (0, "")
     assert tenancy("migrate", "--all", "--check", "--pack", pack).out == "2 tenants: 2 as the pack has it, 0 behind, 0 drifted.\n"
+
+
+def test_what_is_printed_tells_alembic_too(tenancy, tmp_path, psql, look):
+    pack = write_pack(tmp_path)
+    write_host(pack, SMALL[:1])
+    make(tenancy, pack, "a")
+    write_host(pack, SMALL[:3])
+    # Two heads at once, until they are merged.
+    assert "ends in 2 heads" in tenancy("migrate", "--all", "--print-sql", "--pack", pack).err
+    write_host(pack, SMALL[:4])
+    done = psql(tenancy("migrate", "--all", "--print-sql", "--pack", pack).out, STOP)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert look("SELECT version_num FROM t_a.alembic_version") == [(SMALL[3].name,)]
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).out == "1 tenant: 1 as the pack has it, 0 behind, 0 drifted.\n"
+    write_host(pack, SMALL)
+    refused = tenancy("migrate", "--all", "--print-sql", "--pack", pack)
+    assert (refused.code, refused.out) == (3, "")
+    assert "0006_ff6 reads what is there" in refused.err
 
 
 def test_nothing_is_printed_where_one_tenant_cannot_be_brought_forward(tenancy, pack):

@@ -41,6 +41,15 @@ END
     INSERT INTO tenancy.revisions (uid, number, name, digest, run_id) VALUES (holder, {number}, {name}, {digest}, run);
     INSERT INTO tenancy.steps (run_id, ordinal, fixture, action, object) VALUES (run, {ordinal}, 'schema', 'migrate', {object});
 
+-- name: versions
+    -- What Alembic reads.
+    IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', home, {table})) IS NULL THEN
+        EXECUTE pg_catalog.format(
+            'CREATE TABLE %I.%I (version_num varchar(32) NOT NULL, CONSTRAINT %I PRIMARY KEY (version_num))', home, {table}, {key});
+    END IF;
+    EXECUTE pg_catalog.format('DELETE FROM %I.%I', home, {table});
+    EXECUTE pg_catalog.format('INSERT INTO %I.%I (version_num) SELECT v FROM pg_catalog.unnest($1) AS v', home, {table}) USING {versions}::text[];
+
 -- name: audit
     INSERT INTO tenancy.audit_log (tenant_id, uid, run_id, action, detail) VALUES (who, whose, run, {action}, {detail});
 
