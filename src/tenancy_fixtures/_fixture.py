@@ -20,6 +20,7 @@ from .exceptions import (
     RunInProgress,
     TenancyError,
     TenantNotFound,
+    TenantNotOpened,
     ValidationFailed,
     ValidationTimeout,
 )
@@ -274,6 +275,8 @@ class _Execution:
         if tenant is not None and tenant.revision > self._pack.head and not operation.backwards:
             message = f"the tenant is at revision {tenant.revision}, and this release of pack {tenant.pack!r} ends at {self._pack.head}"
             raise PackMismatch(message, pack=tenant.pack, hint="Use the newer release of the pack: a tenant does not go back.")
+        if tenant is not None and self._fixtures[0].role != "migrator" and await is_closed(transaction, tenant):
+            raise TenantNotOpened.of(operation.tenant_id)
         self._context = FixtureContext(
             operation.tenant_id, transaction, self._pack, self._runtime.settings, run_id, self._tracker, tenant, dry_run=operation.dry_run
         )
@@ -367,6 +370,14 @@ async def find_tenant(transaction: Transaction, tenant_id: str) -> Tenant | None
     tenant = None if row is None else tenant_of(row)
     await transaction.enter(tenant)
     return tenant
+
+
+async def is_closed(transaction: Transaction, tenant: Tenant) -> bool:
+    """Whether the tenant was adopted, and the loader has no right on its schema yet."""
+    if tenant.owner is None or transaction.roles.loader is None:
+        return False
+    row = await transaction.one("registry.may_enter", namespace=tenant.namespace, role=transaction.roles.loader)
+    return not (row and row["may"])
 
 
 def tenant_of(row: Mapping[str, Any]) -> Tenant:

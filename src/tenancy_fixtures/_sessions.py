@@ -17,7 +17,7 @@ from ._pg.context import text_of
 from ._pg.control_plane import check_version
 from ._pg.database import judge_login
 from ._pg.roles import Roles, is_tenants
-from .exceptions import ConfigurationError, NoTenant, NotInitialised, PoliciesBypassed, TenantNotFound, TenantSuspended, WrongTenant
+from .exceptions import ConfigurationError, NoTenant, NotInitialised, PoliciesBypassed, TenantNotFound, TenantNotOpened, TenantSuspended, WrongTenant
 from .settings import Settings
 from .utils import TenantUtils
 
@@ -247,6 +247,8 @@ def _refuse_entry(row: RowMapping, tenant_id: str) -> None:
         raise ConfigurationError(f"tenant {tenant_id!r} has a database of its own, and this is another", tenant=tenant_id, hint=hint)
     if row["entered"] is None:
         raise TenantSuspended(f"tenant {tenant_id!r} is {row['state']}", tenant=tenant_id, hint="Nothing of it can be reached until it is active.")
+    if row["closed"]:
+        raise TenantNotOpened.of(tenant_id)
     if row["exempt"]:
         hint = "Let the engine use a login without SUPERUSER and BYPASSRLS, in an installation that has roles."
         raise PoliciesBypassed("policies keep tenants apart that share tables, and they do not bind this login", tenant=tenant_id, hint=hint)

@@ -53,7 +53,10 @@ class TenantState(str, Enum):
 
 @dataclass(frozen=True)
 class Tenant(Shape):
-    """A tenant as the registry has it. ``role`` is its own, where it has one: that of the application's sessions."""
+    """A tenant as the registry has it. ``role`` is its own, where it has one: that of the application's sessions.
+
+    ``owner`` is the role that its structure belongs to, where it was adopted; ``None`` where it was made here.
+    """
 
     uid: UUID
     tenant_id: str
@@ -70,6 +73,7 @@ class Tenant(Shape):
     revision: int
     created_at: datetime
     updated_at: datetime
+    owner: Optional[str] = None
 
     def __repr__(self) -> str:
         return f"<Tenant {self.tenant_id!r} in {self.namespace}, {self.state.value}, {self.tier}, {self.pack} revision {self.revision}>"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._fixture import find_tenant
+from ._fixture import find_tenant, is_closed
 from ._pg.sql import compose, identifier
 
 if TYPE_CHECKING:
@@ -16,6 +16,17 @@ if TYPE_CHECKING:
 def user_of(transaction: Transaction, tenant: Tenant) -> str | None:
     """The role that an application's sessions use a tenant's rows with; ``None`` where one login does everything."""
     return transaction.roles.app if tenant.isolation == "row" else tenant.role or transaction.roles.app
+
+
+async def lacks_rights(transaction: Transaction, tenant: Tenant) -> bool:
+    """Whether nothing was granted on the tenant's schema yet: its role is missing, or it was adopted and is not open."""
+    return await lacks_role(transaction, tenant) or await is_closed(transaction, tenant)
+
+
+async def remember_rights(transaction: Transaction, tenant: Tenant) -> None:
+    """Write down what our roles are allowed in the schema of a tenant that was adopted, before any is given: it can be given back so."""
+    roles = [name for _, name in transaction.roles.named() if name != tenant.owner]
+    await transaction.run("adopt.remember_rights", uid=tenant.uid, namespace=tenant.namespace, roles=roles)
 
 
 async def lacks_role(transaction: Transaction, tenant: Tenant) -> bool:
@@ -55,13 +66,16 @@ async def grant_all(transaction: Transaction, tenant: Tenant) -> None:
     Tables that tenants share are for those of their roles too that there are: policies tell them apart.
     """
     roles, users = transaction.roles, [user_of(transaction, tenant)]
+    # Who owns what was adopted gives the rights, and the migrator, who owns the rest, is given them too.
+    users += [roles.migrator] if tenant.owner else []
     if tenant.isolation == "row":
         users += await sharing_roles(transaction, tenant)
-    for user in users:
-        if roles.loader and user:
-            parts = {"schema": identifier(tenant.namespace), "loader": identifier(roles.loader), "user": identifier(user)}
-            await transaction.run(compose("registry.grant_schema", **parts))
-            await transaction.run(compose("registry.grant_objects", **parts))
+    async with transaction.acting_as_owner(tenant):
+        for user in users:
+            if roles.loader and user:
+                parts = {"schema": identifier(tenant.namespace), "loader": identifier(roles.loader), "user": identifier(user)}
+                await transaction.run(compose("registry.grant_schema", **parts))
+                await transaction.run(compose("registry.grant_objects", **parts))
 
 
 async def sharing_roles(transaction: Transaction, tenant: Tenant) -> list[str]:
@@ -72,8 +86,10 @@ async def sharing_roles(transaction: Transaction, tenant: Tenant) -> list[str]:
 
 
 async def take_from_app(transaction: Transaction, tenant: Tenant) -> None:
-    """Take from the application's own role the rights that it had on the schema, before the tenant had a role."""
-    await _take_rights(transaction, tenant, transaction.roles.app or "")
+    """Take from the application's own role the rights that it had on the schema, before the tenant had a role; an owner keeps its own."""
+    if transaction.roles.app != tenant.owner:
+        async with transaction.acting_as_owner(tenant):
+            await _take_rights(transaction, tenant, transaction.roles.app or "")
 
 
 async def _take_rights(transaction: Transaction, tenant: Tenant, role: str) -> None:

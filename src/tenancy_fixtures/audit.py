@@ -18,6 +18,7 @@ class AuditAction(str, Enum):
     """Every verb that the log knows: ``subject:action``."""
 
     TENANT_CREATED = "tenant:created"
+    TENANT_ADOPTED = "tenant:adopted"
     TENANT_CHANGED = "tenant:changed"
     TENANT_DROPPED = "tenant:dropped"
     SCHEMA_CREATED = "schema:created"

@@ -20,6 +20,7 @@
     │   ├── TenantInUse                 what is not the tenant's stands on its schema
     │   ├── RowsLeft                    rows of a tenant that is to go stay in tables that it shares
     │   ├── TenantSuspended             the tenant may not be used now
+    │   ├── TenantNotOpened             the tenant was adopted, and its schema is not open to anybody yet
     │   ├── NoTenant                    nobody said whose a transaction is
     │   └── WrongTenant                 a transaction of one tenant, used in the context of another
     ├── PackError
@@ -153,6 +154,16 @@ class RowsLeft(TenantError, Terminal):
 
 class TenantSuspended(TenantError, Terminal):
     """The tenant exists, and may not be used now."""
+
+
+class TenantNotOpened(TenantError, Terminal):
+    """The tenant was adopted, and its schema is not open to the installation's roles yet: its first migration does that."""
+
+    @classmethod
+    def of(cls, tenant_id: str) -> TenantNotOpened:
+        """The error about that tenant."""
+        hint = f"Run `tenancy migrate {tenant_id}`: it makes the tenant's role and gives it its rights, as the schema's owner."
+        return cls(f"tenant {tenant_id!r} was adopted, and nobody was given rights on its schema yet", tenant=tenant_id, hint=hint)
 
 
 class NoTenant(TenantError, Terminal):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from . import _generate
+from ._adopt import AdoptingManager
 from ._databases import DatabaseFixture, see_that_it_can, settle
 from ._drift import Standing, standing_of
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
     from .monitoring import ProgressListener
 
 
-class FixtureManager:
+class FixtureManager(AdoptingManager):
     """Brings tenants about and looks after them.
 
     Both arguments are optional: settings come from the environment, the pack from them. With ``async with`` it opens

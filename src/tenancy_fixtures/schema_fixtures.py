@@ -11,7 +11,7 @@ from ._isolation import isolation_of
 from ._pg.catalog import read_tables
 from ._pg.versions import read_versions
 from ._shapes import Finding, Step, ValidationReport
-from ._tenant_roles import grant_all, lacks_role, make_role, take_from_app
+from ._tenant_roles import grant_all, lacks_rights, lacks_role, make_role, remember_rights, take_from_app
 from .audit import AuditAction
 from .exceptions import ConfigurationError, PackInvalid, PackMismatch, RevisionChanged
 
@@ -51,13 +51,13 @@ class SchemaFixture(BaseFixture):
         pending, number = await self._pending(context), await self._standing(context)
         steps = [Step(self.name, "migrate", revision.label) for revision in pending]
         steps = [self._following(context, number), *steps] if number != context.existing.revision else steps
-        return [self._confinement(context), *steps] if await lacks_role(context.transaction, context.existing) else steps
+        return [self._confinement(context), *steps] if await lacks_rights(context.transaction, context.existing) else steps
 
     async def apply(self, context: FixtureContext) -> Sequence[Step]:
         """Run the pack's script, or the missing revisions."""
         if not await self._exists(context):
             return [await self._create(context)]
-        confined = [await self._confine(context)] if await lacks_role(context.transaction, context.existing) else []
+        confined = [await self._confine(context)] if await lacks_rights(context.transaction, context.existing) else []
         steps = await self._follow(context)
         steps += [await self._migrate(context, revision) for revision in await self._pending(context)]
         if steps:
@@ -86,10 +86,14 @@ class SchemaFixture(BaseFixture):
         return Step(self.name, "confine", context.existing.namespace)
 
     async def _confine(self, context: FixtureContext) -> Step:
-        """Let the tenant's own role have the rights on its schema that the application's had before."""
-        await make_role(context)
+        """Let the tenant's own role have the rights on its schema that the application's had before; with none for each, the application's has them."""
+        if context.existing.owner is not None:
+            await remember_rights(context.transaction, context.existing)
+        if await lacks_role(context.transaction, context.existing):
+            await make_role(context)
         await grant_all(context.transaction, context.existing)
-        await take_from_app(context.transaction, context.existing)
+        if context.existing.role is not None:
+            await take_from_app(context.transaction, context.existing)
         context.note(AuditAction.SCHEMA_CONFINED, namespace=context.existing.namespace, role=context.existing.role)
         return self._confinement(context)
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from . import _ingest
 from ._ahead import OneAhead
-from ._fixture import find_tenant, within_limit
+from ._fixture import find_tenant, is_closed, within_limit
 from ._integrity.checksums import check_checksums
 from ._integrity.clocks import check_clock
 from ._integrity.isolation import check_isolation
@@ -20,7 +20,7 @@ from ._integrity.rows import check_counts, check_keys, check_references, check_r
 from ._integrity.rules import ask_all, check_rules
 from ._integrity.structure import check_force, check_release, check_sequences, check_structure
 from ._shapes import Finding, ValidationReport
-from .exceptions import ScriptEscaped, ScriptFailed, SourceError, TenancyError, TenantNotFound
+from .exceptions import ScriptEscaped, ScriptFailed, SourceError, TenancyError, TenantNotFound, TenantNotOpened
 
 if TYPE_CHECKING:
     from ._ingest import FrameStream, SourceLimits, Spool
@@ -177,15 +177,18 @@ async def made_for(pack: Pack, runtime: Runtime, session: Session, tenant: Tenan
     known = tenant.revision == pack.head or (0 < tenant.revision < pack.head and not shared)
     if tenant.pack != pack.name or not known or (shared and pack.row_sql is None):
         return None
-    return await made_at(runtime, session, pack, tenant.revision, shared=shared)
+    return await made_at(runtime, session, pack, tenant.revision, shared=shared, owner=tenant.owner)
 
 
 async def existing_tenant(transaction: Transaction, tenant_id: str) -> Tenant:
     """The registry's row.
 
     :raises TenantNotFound: nobody has the name.
+    :raises TenantNotOpened: it was adopted, and not migrated yet.
     """
     tenant = await find_tenant(transaction, tenant_id)
     if tenant is None:
         raise TenantNotFound(f"no tenant {tenant_id!r}", tenant=tenant_id, hint="`tenancy tenant list` shows those that exist.")
+    if await is_closed(transaction, tenant):
+        raise TenantNotOpened.of(tenant_id)
     return tenant

@@ -62,6 +62,7 @@ EXPECTED = {
     "TenantExists": 5,
     "TenantInUse": 5,
     "TenantNotFound": 4,
+    "TenantNotOpened": 3,
     "TenantSuspended": 1,
     "UnknownShape": 6,
     "NoDatabases": 3,

@@ -53,7 +53,7 @@ def tenancy(*arguments, **environment):
 
 
 def test_the_commands_are_these():
-    names = "alias|demo|detect|doctor|init|load|migrate|pack check|pack generate|pack new|pack rowify|server status|server stop"
+    names = "adopt|alias|demo|detect|doctor|init|load|migrate|pack check|pack generate|pack new|pack rowify|server status|server stop"
     names += "|tenant create|tenant drop|tenant list|tenant login|tenant show|validate"
     assert "|".join(" ".join(path) for path in COMMANDS) == names
 

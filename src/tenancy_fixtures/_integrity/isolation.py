@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .._fixture import is_closed
 from .._pg.sql import compose, identifier, literal
 from .._shapes import Finding
 from .._tenant_roles import lacks_role, sharing_roles
@@ -33,7 +34,9 @@ async def check_isolation(look: Look) -> None:
 
 
 async def _check_owners(look: Look) -> None:
-    for row in await look.transaction.all("isolation.strange_owners", namespace=look.tenant.namespace, migrator=look.transaction.roles.migrator):
+    for row in await look.transaction.all(
+        "isolation.strange_owners", namespace=look.tenant.namespace, migrator=look.tenant.owner or look.transaction.roles.migrator
+    ):
         look.found(Finding("owner", "warning", row["object"], f"belongs to the role {row['owner']!r}"), checks=0)
     look.checks += 1
 
@@ -43,6 +46,7 @@ async def _check_grants(look: Look) -> None:
     # Where the tenant has a role of its own, that of all tenants' applications is a stranger.
     known = [name for purpose, name in roles.named() if own is None or purpose != "app"] + ([own] if own else [])
     known += await sharing_roles(look.transaction, look.tenant)
+    known += [look.tenant.owner] if look.tenant.owner else []
     values: dict[str, Any] = {"namespace": look.tenant.namespace, "known": known, "separate": bool(known)}
     for row in await look.transaction.all("isolation.strange_grants", **values):
         severity, whom = ("error", "everybody") if row["everybody"] else ("warning", f"the role {row['grantee']!r}")
@@ -52,7 +56,7 @@ async def _check_grants(look: Look) -> None:
 
 async def _check_rights(look: Look) -> None:
     """Loader and application may do what they are given to do after every script."""
-    if await lacks_role(look.transaction, look.tenant):
+    if await lacks_role(look.transaction, look.tenant) and not await is_closed(look.transaction, look.tenant):
         had = look.tenant.role
         message = (
             f"{had!r} is not on this server" if had else "the application's role has the rights on the schema, for all tenants: `tenancy migrate`"

@@ -40,22 +40,34 @@ _made: MutableMapping[Runtime, dict[tuple[str, int, bool], Made]] = weakref.Weak
 
 @asynccontextmanager
 async def made_by(
-    pack: Pack, session: Session, *, revisions: bool = False, to: int | None = None, shared: bool = False
+    pack: Pack, session: Session, *, revisions: bool = False, to: int | None = None, shared: bool = False, owner: str | None = None
 ) -> AsyncIterator[tuple[Transaction, str]]:
     """A schema that the pack's script has made, or its revisions one by one (``to`` the last of them), in a transaction that is taken back.
 
-    With ``shared`` it is one that tenants share.
+    With ``shared`` it is one that tenants share. With ``owner`` it is that role's, as an adopted tenant's is, where it may make schemas.
     """
     async with session.transaction(role="migrator", keep=False) as transaction:
         namespace = f"{NAMESPACE_PREFIX}try_{uuid.uuid4().hex}"
-        await transaction.run(compose("registry.create_namespace", schema=identifier(namespace)))
+        owner = await _maker(transaction, owner)
+        async with transaction.acting_as_role(owner):
+            await transaction.run(compose("registry.create_namespace", schema=identifier(namespace)))
         if revisions:
-            await replay(transaction, pack, namespace, to=to)
+            await replay(transaction, pack, namespace, to=to, owner=owner)
         else:
-            await make_head(transaction, pack, namespace)
+            await make_head(transaction, pack, namespace, owner=owner)
         if shared:
             await share(transaction, pack, namespace)
-        yield transaction, namespace
+        async with transaction.acting_as_role(owner):
+            yield transaction, namespace
+
+
+async def _maker(transaction: Transaction, owner: str | None) -> str | None:
+    """The owner, where it may make a schema: else the migrator does."""
+    if owner is None:
+        return None
+    await transaction.require_owner(owner)
+    row = await transaction.one("control_plane.may_make_schemas", role=owner)
+    return owner if row and row["may"] else None
 
 
 async def look_at(transaction: Transaction, namespace: str) -> Made:
@@ -65,12 +77,12 @@ async def look_at(transaction: Transaction, namespace: str) -> Made:
     return Made(structure, tables, tuple(await read_indexes(transaction, namespace)))
 
 
-async def made_at(runtime: Runtime, session: Session, pack: Pack, revision: int, *, shared: bool = False) -> Made:
+async def made_at(runtime: Runtime, session: Session, pack: Pack, revision: int, *, shared: bool = False, owner: str | None = None) -> Made:
     """What the pack makes for tenants at a revision: its script at the head, and the revisions so far before it."""
     known = _made.setdefault(runtime, {})
     place = pack.digest, revision, shared
     if place not in known:
-        async with made_by(pack, session, revisions=revision != pack.head, to=revision, shared=shared) as (transaction, namespace):
+        async with made_by(pack, session, revisions=revision != pack.head, to=revision, shared=shared, owner=owner) as (transaction, namespace):
             known[place] = await look_at(transaction, namespace)
     return known[place]
 

@@ -14,39 +14,43 @@ if TYPE_CHECKING:
     from ..packs import Pack, Revision
 
 
-async def make_head(transaction: Transaction, pack: Pack, namespace: str) -> None:
+async def make_head(transaction: Transaction, pack: Pack, namespace: str, *, owner: str | None = None) -> None:
     """Make the structure at the pack's head in a schema that is fresh and empty: by its script, or where it has none by its revisions.
+
+    ``owner`` is the role that the schema belongs to where that is one of the host's.
 
     :raises PackError: PostgreSQL refused it, or it reached out of the schema.
     """
     if pack.schema_sql is None:
-        await replay(transaction, pack, namespace)
+        await replay(transaction, pack, namespace, owner=owner)
         return
-    await run_script(transaction, pack.schema_sql, file=pack.schema_file, namespace=namespace, fresh=True, shared=pack.manifest.shared_schemas)
-    await _write_versions(transaction, pack, namespace, pack.head)
+    shared = pack.manifest.shared_schemas
+    await run_script(transaction, pack.schema_sql, file=pack.schema_file, namespace=namespace, fresh=True, shared=shared, owner=owner)
+    await _write_versions(transaction, pack, namespace, pack.head, owner)
 
 
-async def replay(transaction: Transaction, pack: Pack, namespace: str, *, to: int | None = None) -> None:
+async def replay(transaction: Transaction, pack: Pack, namespace: str, *, to: int | None = None, owner: str | None = None) -> None:
     """Run the pack's revisions from the first one to that number, or all of them, in a schema that is fresh and empty."""
     for revision in pack.revisions[:to]:
-        await run_revision(transaction, pack, namespace, revision)
+        await run_revision(transaction, pack, namespace, revision, owner=owner)
 
 
-async def run_revision(transaction: Transaction, pack: Pack, namespace: str, revision: Revision) -> None:
+async def run_revision(transaction: Transaction, pack: Pack, namespace: str, revision: Revision, *, owner: str | None = None) -> None:
     """Bring a schema forward by one revision, and what Alembic's version table says there with it.
 
     :raises PackError: PostgreSQL refused it, or it reached out of the schema.
     """
     file, shared = revision.file.name, pack.manifest.shared_schemas
     if revision.work is None:
-        await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared)
+        await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared, owner=owner)
     else:
         async with alone():
-            await run_online(transaction, revision.work, file=file, namespace=namespace, shared=shared)
-    await _write_versions(transaction, pack, namespace, revision.number)
+            await run_online(transaction, revision.work, file=file, namespace=namespace, shared=shared, owner=owner)
+    await _write_versions(transaction, pack, namespace, revision.number, owner)
 
 
-async def _write_versions(transaction: Transaction, pack: Pack, namespace: str, number: int) -> None:
+async def _write_versions(transaction: Transaction, pack: Pack, namespace: str, number: int, owner: str | None) -> None:
     history = pack.manifest.alembic
     if history is not None:
-        await write_versions(transaction, namespace, history.version_table, pack.versions_at(number))
+        async with transaction.acting_as_role(owner):
+            await write_versions(transaction, namespace, history.version_table, pack.versions_at(number))

@@ -72,7 +72,7 @@ class SchemaIsolation:
 
     async def migrate(self, context: FixtureContext, revision: Revision) -> None:
         """Run the revision."""
-        await run_revision(context.transaction, context.pack, context.existing.namespace, revision)
+        await run_revision(context.transaction, context.pack, context.existing.namespace, revision, owner=context.existing.owner)
         await grant_all(context.transaction, context.existing)
 
     async def reach(self, context: FixtureContext, revision: int) -> None:
@@ -80,8 +80,9 @@ class SchemaIsolation:
         await context.transaction.run("registry.set_release", uid=context.existing.uid, revision=revision, release=context.pack.digest)
 
     async def remove(self, context: FixtureContext) -> Sequence[Step]:
-        """Drop the schema with everything in it.
+        """Drop the schema with everything in it: as the role that owns it, where the tenant was adopted.
 
+        :raises PermissionDenied: the login may not act as that role.
         :raises TenantInUse: objects outside the schema stand on it.
         """
         tenant = context.existing
@@ -89,9 +90,10 @@ class SchemaIsolation:
         if not await self.exists(context.transaction, tenant):
             return []
         await self._refuse_dependents(context, tenant.namespace)
-        await context.transaction.run(compose("registry.drop_namespace", schema=identifier(tenant.namespace)))
+        async with context.transaction.acting_as_owner(tenant):
+            await context.transaction.run(compose("registry.drop_namespace", schema=identifier(tenant.namespace)))
         context.note(AuditAction.SCHEMA_DROPPED, namespace=tenant.namespace)
-        return [Step("schema", "drop", tenant.namespace)]
+        return [Step("schema", "drop", tenant.namespace, {"owner": tenant.owner} if tenant.owner else {})]
 
     async def _refuse_dependents(self, context: FixtureContext, namespace: str) -> None:
         # CASCADE would take them along, and they are not the tenant's.

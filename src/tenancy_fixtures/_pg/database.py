@@ -17,7 +17,7 @@ from .connect import CONNECT_TIMEOUT, PARAMETERS, connect
 from .control_plane import check_version, read_installation
 from .errors import translated
 from .roles import Roles
-from .sql import query
+from .sql import compose, identifier, query
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Mapping
@@ -86,7 +86,35 @@ class Transaction:
     @asynccontextmanager
     async def acting_as(self, purpose: str) -> AsyncIterator[None]:
         """Switch to the role of that purpose for a part of the transaction, and back."""
-        name = getattr(self.roles, purpose)
+        async with self.acting_as_role(getattr(self.roles, purpose)):
+            yield
+
+    @asynccontextmanager
+    async def acting_as_owner(self, tenant: Tenant) -> AsyncIterator[None]:
+        """Switch to the role that owns the structure of a tenant that was adopted, and back; for others nothing changes.
+
+        :raises PermissionDenied: the login may not act as that role; says what is missing.
+        """
+        if tenant.owner is not None:
+            await self.require_owner(tenant.owner)
+        async with self.acting_as_role(tenant.owner):
+            yield
+
+    async def require_owner(self, owner: str) -> None:
+        """See that the login may act as a role that is none of ours.
+
+        :raises PermissionDenied: it may not; says what is missing.
+        """
+        row = await self.one("database.may_become", role=owner) or {}
+        if not row["may"]:
+            grant = compose("roles.grant_role", role=identifier(owner), member=identifier(row["login"])).as_string(self.connection)
+            raise PermissionDenied(
+                f"the structure belongs to {owner!r}, and {row['login']!r} may not act as it", hint=f"As an administrator: {grant};"
+            )
+
+    @asynccontextmanager
+    async def acting_as_role(self, name: str | None) -> AsyncIterator[None]:
+        """Switch to a role for a part of the transaction, and back; ``None`` leaves it as it is."""
         if name is None:
             yield
             return

@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from ..exceptions import ScriptEscaped, ScriptFailed, TenancyError
-from .script import Watch, explained, give_search_path, refuse_definers, refuse_escapes, refuse_waiting, tidy
+from .script import Watch, become_owner, explained, give_search_path, refuse_definers, refuse_escapes, refuse_waiting, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,26 +34,34 @@ _ENDS = re.compile(
 _NOT_YOURS = "the transaction is not this revision's to end"
 
 
-async def run_online(transaction: Transaction, work: Callable[[Connection], None], *, file: str, namespace: str, shared: Sequence[str] = ()) -> None:
+async def run_online(
+    transaction: Transaction, work: Callable[[Connection], None], *, file: str, namespace: str, shared: Sequence[str] = (), owner: str | None = None
+) -> None:
     """Call ``work`` with a connection whose search path is ``namespace`` and the ``shared`` schemas. The transaction acts as the migrator.
+
+    ``owner`` is the role that the schema belongs to where that is one of the host's: the work has its rights.
 
     :raises ScriptFailed: PostgreSQL refused a statement, or the code itself failed; says where, and no value.
     :raises ScriptEscaped: it tried to end its transaction, or reached another schema.
     """
-    watch = Watch(transaction, namespace, shared, confined=False)
+    watch = Watch(transaction, namespace, shared, confined=False, owner=owner)
     await watch.begin()
     before = await transaction.one("alembic.transaction_number")
+    if owner:
+        await become_owner(transaction, owner)
     await give_search_path(transaction, [namespace, *shared])
-    await _perform(transaction, work, file)
+    await _perform(transaction, work, file, owner)
     refuse_escapes(await watch.temporary(), namespace, file)
     await refuse_waiting(transaction, [namespace, *shared], file, confined=False)
     if await transaction.one("alembic.transaction_number") != before:
         raise _left(file)
     refuse_escapes(await watch.escapes(), namespace, file)
-    await refuse_definers(transaction, namespace, file)
+    refuse_definers(await watch.definers(), file)
+    if owner:
+        await transaction.set_context(role=transaction.roles.migrator)
 
 
-async def _perform(transaction: Transaction, work: Callable[[Connection], None], file: str) -> None:
+async def _perform(transaction: Transaction, work: Callable[[Connection], None], file: str, owner: str | None) -> None:
     transaction.connection.prepare_threshold = None
     held = _Held(transaction.connection)
     try:
@@ -69,7 +77,7 @@ async def _perform(transaction: Transaction, work: Callable[[Connection], None],
         if isinstance(error, Exception) and not isinstance(error, TenancyError):
             _raise_explained(error, file)
         raise
-    await tidy(transaction)
+    await tidy(transaction, owner)
 
 
 async def _call(held: _Held, work: Callable[[Connection], None]) -> None:

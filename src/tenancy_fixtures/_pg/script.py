@@ -2,8 +2,8 @@
 
 Where roles are separate, the script runs inside a ``SECURITY DEFINER`` function whose owner has rights on that schema
 alone, for that moment: the server itself refuses COMMIT, SET ROLE and every neighbour. Where one login does
-everything, EXECUTE still refuses COMMIT, and what the script touched is compared with what it may touch, before the
-caller commits.
+everything, or a role of the host's owns the schema, EXECUTE still refuses COMMIT, and what the script touched is compared
+with what it may touch, before the caller commits.
 
 That holds for the script. Triggers and functions that it makes run later, with the rights of whoever uses the tables, as
 everywhere in PostgreSQL: a pack is code, and is to be trusted like code.
@@ -26,41 +26,53 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from .database import Transaction
+    from .sql import Statement
 
 _LEFT_TRANSACTION = frozenset({"2D000", "3B001"})
 _LISTED = 5  # names that an error tells
+_RUNNER = "tenancy_run_script"
 _NO_RIGHT = frozenset({"42501"})
 
 
-async def run_script(transaction: Transaction, text: str, *, file: str, namespace: str, fresh: bool, shared: Sequence[str] = ()) -> None:
+async def run_script(
+    transaction: Transaction, text: str, *, file: str, namespace: str, fresh: bool, shared: Sequence[str] = (), owner: str | None = None
+) -> None:
     """Run SQL text with ``namespace`` (and the ``shared`` schemas) as its search path.
 
-    ``fresh`` says that the schema was made in this transaction and is empty. The transaction acts as the migrator.
+    ``fresh`` says that the schema was made in this transaction and is empty. The transaction acts as the migrator. ``owner`` is the role
+    that the schema belongs to where that is one of the host's: the script has its rights, and what it makes is that role's.
 
     :raises ScriptFailed: PostgreSQL refused it; carries line and column of the file.
     :raises ScriptEscaped: it tried to end its transaction, change its role, or reach another schema.
     """
-    watch = Watch(transaction, namespace, shared, confined=transaction.roles.script is not None)
+    watch = Watch(transaction, namespace, shared, confined=owner is None and transaction.roles.script is not None, owner=owner)
     await watch.begin()
-    async with _confined(transaction, namespace, file, fresh=fresh):
+    async with _as_owner(transaction, namespace, owner, file) if owner else _confined(transaction, namespace, file, fresh=fresh) as statement:
         await give_search_path(transaction, [namespace, *shared])
-        await _execute(transaction, text, file)
+        await _execute(transaction, text, file, statement, owner)
         # Before any other statement: a temporary table or type of the script's could stand in its way.
         refuse_escapes(await watch.temporary(), namespace, file)
         await refuse_waiting(transaction, [namespace, *shared], file, confined=watch.confined)
     await _set_context(transaction)
     refuse_escapes(await watch.escapes(), namespace, file)
-    await refuse_definers(transaction, namespace, file)
+    refuse_definers(await watch.definers(), file)
 
 
 async def try_script(
-    transaction: Transaction, text: str, reached: Callable[[], Awaitable[bool]], *, file: str, namespace: str, shared: Sequence[str] = ()
+    transaction: Transaction,
+    text: str,
+    reached: Callable[[], Awaitable[bool]],
+    *,
+    file: str,
+    namespace: str,
+    shared: Sequence[str] = (),
+    owner: str | None = None,
 ) -> bool:
     """Run SQL text as :func:`run_script` does, and keep what it did if ``reached`` says so; else, and where it is refused, all of it is taken back."""
     done = False
     try:
         async with transaction.connection.transaction() as savepoint:
-            await run_script(transaction, text, file=file, namespace=namespace, fresh=False, shared=shared)
+            await run_script(transaction, text, file=file, namespace=namespace, fresh=False, shared=shared, owner=owner)
             done = await reached()
             if not done:
                 raise psycopg.Rollback(savepoint)
@@ -77,51 +89,73 @@ async def give_search_path(transaction: Transaction, schemas: Sequence[str]) -> 
     await transaction.run("database.set_search_path", path=path)
 
 
-async def _execute(transaction: Transaction, text: str, file: str) -> None:
+async def _execute(transaction: Transaction, text: str, file: str, statement: str | Statement, owner: str | None) -> None:
     # A script may put its own in place of the statements that the driver has prepared: this connection uses none any more.
     transaction.connection.prepare_threshold = None
     try:
         async with transaction.connection.transaction():
-            await transaction.run("script.run", script=text)
+            await transaction.run(statement, script=text)
     except BaseException as error:
         with suppress(psycopg.Error):
             await tidy(transaction)
         if isinstance(error, psycopg.Error):
             raise explained(error, text, file) from None
         raise
-    await tidy(transaction)
+    await tidy(transaction, owner)
 
 
-async def tidy(transaction: Transaction) -> None:
-    """Take out of the session what the script left there, and set it as the transaction began.
+async def tidy(transaction: Transaction, owner: str | None = None) -> None:
+    """Take out of the session what the script left there, and set it as the transaction began; acting as the ``owner`` where there is one.
 
     Nothing in these two statements is looked up along a search path: the script's is in force until they are done.
     """
     await transaction.run("script.tidy")
-    await _set_context(transaction)
+    await _set_context(transaction, owner)
 
 
-async def _set_context(transaction: Transaction) -> None:
-    await transaction.set_context(role=transaction.roles.migrator)
+async def _set_context(transaction: Transaction, owner: str | None = None) -> None:
+    await transaction.set_context(role=owner or transaction.roles.migrator)
 
 
 @asynccontextmanager
-async def _confined(transaction: Transaction, namespace: str, file: str, *, fresh: bool) -> AsyncIterator[None]:
+async def _confined(transaction: Transaction, namespace: str, file: str, *, fresh: bool) -> AsyncIterator[str | Statement]:
     """Give the script's role this one schema, but for what others have made there, and take it back with all that was made in it."""
     roles = transaction.roles
     if roles.script is None or roles.migrator is None:
-        yield
+        yield "script.run"
         return
     parts = {"schema": identifier(namespace), "script": identifier(roles.script)}
     await transaction.run(compose("script.grant_schema", **parts))
     if not fresh:
         await _give(transaction, namespace, roles.script)
-    yield
+    yield "script.run"
     try:
         await _give(transaction, namespace, roles.migrator)
     except psycopg.errors.ObjectInUse:
         raise _waiting(file) from None
     await transaction.run(compose("script.take_back", **parts))
+
+
+@asynccontextmanager
+async def _as_owner(transaction: Transaction, namespace: str, owner: str, file: str) -> AsyncIterator[str | Statement]:
+    """Act as the schema's owner; a function of that role's, there for as long as the script runs, keeps it from acting as another."""
+    await become_owner(transaction, owner)
+    runner = {"runner": identifier(namespace, _RUNNER)}
+    await transaction.run(compose("script.make_runner", **runner))
+    yield compose("script.run_with", **runner)
+    try:
+        await transaction.run(compose("script.drop_runner", **runner))
+    except psycopg.errors.DependentObjectsStillExist:
+        raise ScriptEscaped(f"{file} makes objects that depend on what runs it", file=file, hint="Nothing of the script was kept.") from None
+
+
+async def become_owner(transaction: Transaction, owner: str) -> None:
+    """Act as a role of the host's from here on.
+
+    :raises PermissionDenied: the login may not.
+    """
+    await transaction.require_owner(owner)
+    await _set_context(transaction, owner)
 
 
 async def _give(transaction: Transaction, namespace: str, owner: str) -> None:
@@ -154,13 +188,15 @@ def _waiting(file: str) -> ScriptEscaped:
 class Watch:
     """What a script did outside the schemas that it may touch; where it was ``confined``, rights have kept it from most of that."""
 
-    def __init__(self, transaction: Transaction, namespace: str, shared: Sequence[str], *, confined: bool) -> None:
+    def __init__(self, transaction: Transaction, namespace: str, shared: Sequence[str], *, confined: bool, owner: str | None = None) -> None:
         self._transaction = transaction
         self.confined = confined
+        self._owner = owner
         self._values: dict[str, Any] = {"namespace": namespace, "allowed": [namespace, *shared]}
         self._before: dict[tuple[str, str], str] = {}
         self._temporary: set[str] = set()
         self._reached: set[str] = set()
+        self._definers: set[str] = set()
 
     async def begin(self) -> None:
         """Remember what this transaction itself has touched so far."""
@@ -169,6 +205,8 @@ class Watch:
             self._values.update(newest=(row or {})["oid"], own=(row or {})["own"])
         self._temporary = {row["trace"] for row in await self._transaction.all("script.temporary")}
         self._reached = await self._reaches()
+        # Those that an adopted tenant came with are its own.
+        self._definers = {row["trace"] for row in await self._all_definers()} if self._owner else set()
         self._before = await self._touched()
 
     async def temporary(self) -> list[str]:
@@ -183,6 +221,13 @@ class Watch:
         # What the schema stood on before is none of the script's doing.
         reached = await self._reaches() - self._reached
         return sorted({" ".join(key) for key in changed} | {row["object"] for row in left} | reached)
+
+    async def definers(self) -> list[str]:
+        """The functions that run with their owner's rights and are the script's making."""
+        return [row["object"] for row in await self._all_definers() if row["trace"] not in self._definers]
+
+    async def _all_definers(self) -> list[dict[str, Any]]:
+        return await self._transaction.all("script.security_definers", namespace=self._values["namespace"], owner=self._owner)
 
     async def _reaches(self) -> set[str]:
         return {row["object"] for row in await self._transaction.all("script.reaches", **self._values)}
@@ -204,16 +249,14 @@ def refuse_escapes(escapes: Sequence[str], namespace: str, file: str) -> None:
         raise ScriptEscaped(f"{file} reaches outside the schema {namespace}: {_some(escapes)}", file=file, hint=hint)
 
 
-async def refuse_definers(transaction: Transaction, namespace: str, file: str) -> None:
-    """See that no function in the schema would run with the rights of all tenants' owner.
+def refuse_definers(definers: Sequence[str], file: str) -> None:
+    """See that no function of the script's would run with the rights of all tenants' owner.
 
     :raises ScriptEscaped: one would.
     """
-    definers = await transaction.all("script.security_definers", namespace=namespace)
     if definers:
-        names = _some([row["object"] for row in definers])
         raise ScriptEscaped(
-            f"{file} makes SECURITY DEFINER functions: {names}",
+            f"{file} makes SECURITY DEFINER functions: {_some(definers)}",
             file=file,
             hint="They would run with the rights of all tenants' owner. Use SECURITY INVOKER.",
         )

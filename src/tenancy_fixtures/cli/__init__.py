@@ -12,6 +12,7 @@ from ._exit import ExitCode, exit_codes_help
 from ._guard import guarded
 from ._help import PlainCommand, PlainGroup
 from ._work import DATABASE_HELP, GeneralPack, help_unless_asked
+from .adopt import adopt
 from .alias import alias
 from .demo import demo
 from .detect import detect
@@ -35,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (init, load, validate, migrate, doctor, demo):
+for _command in (init, load, validate, migrate, adopt, doctor, demo):
     app.command(cls=PlainCommand, epilog=DATABASE_HELP)(_command)
 app.command(cls=PlainCommand)(detect)
 app.command(cls=PlainCommand)(alias)

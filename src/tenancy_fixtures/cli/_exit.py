@@ -65,7 +65,14 @@ _KINDS: Final[tuple[tuple[tuple[type, ...], ExitCode], ...]] = (
     ((errors.PackError, errors.SourceError, errors.DataRejected, errors.ResourceGone, errors.WebApiMalformed), ExitCode.BAD_INPUT),
     ((errors.Transient,), ExitCode.TRY_AGAIN),
     (
-        (errors.ConfigurationError, errors.PermissionDenied, errors.ServerError, errors.CredentialsRefused, errors.AccessForbidden),
+        (
+            errors.ConfigurationError,
+            errors.PermissionDenied,
+            errors.ServerError,
+            errors.CredentialsRefused,
+            errors.AccessForbidden,
+            errors.TenantNotOpened,
+        ),
         ExitCode.CONFIGURATION,
     ),
 )

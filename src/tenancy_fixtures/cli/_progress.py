@@ -15,12 +15,12 @@ if TYPE_CHECKING:
 
 
 @contextmanager
-def progress() -> Iterator[ProgressListener | None]:
+def progress(unit: str = "records") -> Iterator[ProgressListener | None]:
     """Show progress on a terminal and hand out who is to be told; in a pipe show nothing and hand out ``None``."""
     if sys.stderr is None or not sys.stderr.isatty():
         yield None
         return
-    with _bars() as bars:
+    with _bars(unit) as bars:
         yield _listener(bars)
 
 
@@ -40,11 +40,11 @@ def tenants_done(total: int) -> Iterator[Callable[[], None]]:
         yield lambda: bars.advance(task)
 
 
-def _bars() -> Progress:
+def _bars(unit: str) -> Progress:
     from rich.console import Console
     from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TextColumn("{task.completed:>12,.0f} records"), TimeElapsedColumn())
+    columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), TextColumn(f"{{task.completed:>12,.0f}} {unit}"), TimeElapsedColumn())
     # Gone when the work is done: the report says the same, and better.
     return Progress(*columns, console=Console(stderr=True), transient=True)
 

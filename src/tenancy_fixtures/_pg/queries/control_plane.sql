@@ -52,7 +52,7 @@ GRANT SELECT ON tenancy.installation TO PUBLIC
 
 -- name: grant_migrator
 GRANT SELECT, INSERT, UPDATE, DELETE ON tenancy.tenants, tenancy.revisions, tenancy.ledger, tenancy.loaded_keys, tenancy.checksums, tenancy.row_digests,
-    tenancy.config, tenancy.shared_schemas, tenancy.intents, tenancy.locks TO {migrator};
+    tenancy.config, tenancy.shared_schemas, tenancy.intents, tenancy.locks, tenancy.adoptions TO {migrator};
 GRANT SELECT, INSERT, UPDATE ON tenancy.runs, tenancy.steps TO {migrator};
 GRANT SELECT, INSERT (tenant_id, uid, run_id, action, detail) ON tenancy.audit_log TO {migrator};
 GRANT SELECT ON tenancy.migrations TO {migrator};

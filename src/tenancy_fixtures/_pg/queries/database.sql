@@ -20,6 +20,13 @@ SELECT
 -- Whose rows are seen from here on in tables that tenants share, in this transaction alone.
 SELECT pg_catalog.set_config('tenancy.tenant_uid', %(tenant_uid)s, true)
 
+-- name: may_become
+-- Whether this login may act as a role. From PostgreSQL 16 on each membership says it for itself.
+SELECT session_user::text AS login, EXISTS (
+    SELECT FROM pg_catalog.pg_roles AS r
+    WHERE r.rolname = %(role)s AND pg_catalog.pg_has_role(
+        session_user, r.oid, CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END)) AS may
+
 -- name: current_role
 SELECT pg_catalog.current_setting('role') AS role
 

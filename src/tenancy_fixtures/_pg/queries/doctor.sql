@@ -88,8 +88,10 @@ ORDER BY 1
 -- name: foreign_owner
 SELECT format('%%I.%%I belongs to %%I', n.nspname, c.relname, pg_get_userbyid(c.relowner)) AS object,
     format('ALTER TABLE %%I.%%I OWNER TO %%I;', n.nspname, c.relname, coalesce(%(migrator)s::text, pg_get_userbyid(n.nspowner))) AS fix
-FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace JOIN (SELECT DISTINCT namespace FROM tenancy.tenants) t ON t.namespace = n.nspname
-WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f') AND pg_get_userbyid(c.relowner) <> coalesce(%(migrator)s::text, pg_get_userbyid(n.nspowner))
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+JOIN (SELECT DISTINCT namespace, owner FROM tenancy.tenants) t ON t.namespace = n.nspname
+WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
+  AND pg_get_userbyid(c.relowner) <> coalesce(t.owner::text, %(migrator)s::text, pg_get_userbyid(n.nspowner))
 ORDER BY 1
 
 -- name: public_grant

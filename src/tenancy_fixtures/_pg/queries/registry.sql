@@ -1,5 +1,5 @@
 -- name: find
-SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
+SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, owner::text AS owner, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
 FROM tenancy.tenants
 WHERE tenant_id = %(tenant_id)s
 
@@ -22,7 +22,7 @@ VALUES (%(uid)s, %(tenant_id)s, %(namespace)s, %(isolation)s, %(state)s, %(tier)
 ON CONFLICT (tenant_id) DO NOTHING
 
 -- name: list
-SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
+SELECT uid, tenant_id, namespace::text AS namespace, role::text AS role, owner::text AS owner, isolation, state, tier, features, limits, labels, pack, release, revision, created_at, updated_at
 FROM tenancy.tenants
 ORDER BY tenant_id COLLATE "C"
 
@@ -41,6 +41,9 @@ SELECT tenancy.drop_tenant_role(%(uid)s) AS dropped
 
 -- name: set_role
 UPDATE tenancy.tenants SET role = %(role)s, updated_at = now() WHERE uid = %(uid)s
+
+-- name: may_enter
+SELECT pg_catalog.has_schema_privilege(%(role)s::pg_catalog.name, n.oid, 'USAGE') AS may FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
 
 -- name: role_exists
 SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(role)s) AS found

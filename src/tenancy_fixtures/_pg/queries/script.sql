@@ -1,6 +1,24 @@
 -- name: run
 SELECT tenancy.run_script(%(script)s)
 
+-- name: make_runner
+-- For a schema that a role of the host's owns: whatever is run in it has that role's rights, and cannot take another's.
+CREATE FUNCTION {runner}(script text) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER AS $body$
+BEGIN
+    EXECUTE script;
+    SET CONSTRAINTS ALL IMMEDIATE;
+END
+$body$;
+REVOKE EXECUTE ON FUNCTION {runner}(text) FROM PUBLIC
+
+-- name: run_with
+SELECT {runner}(%(script)s)
+
+-- name: drop_runner
+-- Refused where the script has put something of its own upon it.
+DROP FUNCTION IF EXISTS {runner}(text)
+
 -- name: tidy
 -- What a script may leave in the session: a cursor WITH HOLD runs its query at COMMIT, with the rights of whoever commits;
 -- the rest would outlive the transaction, behind a pooler in other people's sessions.
@@ -147,10 +165,11 @@ ORDER BY object
 
 -- name: security_definers
 -- Those of others are none of the script's making.
-SELECT p.oid::pg_catalog.regprocedure::text AS object
+SELECT p.oid::pg_catalog.regprocedure::text AS object, p.oid || '/' || p.xmin AS trace
 FROM pg_catalog.pg_proc AS p
 JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
-WHERE n.nspname = %(namespace)s AND p.prosecdef AND pg_catalog.pg_has_role(p.proowner, 'MEMBER')
+WHERE n.nspname = %(namespace)s AND p.prosecdef AND pg_catalog.pg_has_role(coalesce(%(owner)s, CURRENT_USER)::pg_catalog.name, p.proowner, 'MEMBER')
+ORDER BY 1
 
 -- name: newest_oid
 -- Whatever a script makes from here on gets a higher one (but for the counter's wrap: then it is refused, not missed).

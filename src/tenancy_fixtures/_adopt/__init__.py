@@ -1,0 +1,11 @@
+"""Tenants that are there already: looked at, sorted, and registered under their own names. Nothing of theirs is touched."""
+
+from __future__ import annotations
+
+from ._face import AdoptingManager as AdoptingManager
+from ._of_alembic import pack_of_alembic as pack_of_alembic
+from ._run import adopt as adopt
+from ._shapes import Adoption as Adoption
+from ._shapes import AdoptionReport as AdoptionReport
+from ._shapes import Difference as Difference
+from ._shapes import Verdict as Verdict

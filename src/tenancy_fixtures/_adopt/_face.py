@@ -1,0 +1,56 @@
+"""What FixtureManager can do with tenants that are there already."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ._run import Selection, adopt
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from ..monitoring import ProgressListener
+    from ..packs import Pack
+    from ..runtime import Runtime
+    from ._shapes import AdoptionReport
+
+
+class AdoptingManager:
+    """The part of a manager that looks at what was there before it."""
+
+    if TYPE_CHECKING:
+        _listener: ProgressListener | None
+
+        @property
+        def pack(self) -> Pack:
+            """The pack that tenants are made from."""
+
+        async def _runtime(self) -> Runtime: ...
+
+    async def adopt(
+        self,
+        schemas: str | Iterable[str] = (),
+        *,
+        registry: str | None = None,
+        ids: str | Path | None = None,
+        accept_drift: bool = False,
+        dry_run: bool = False,
+    ) -> AdoptionReport:
+        """Make tenants of schemas that are there, at the pack's revision that they have; nothing of theirs is touched.
+
+        ``schemas`` are patterns such as ``tenant_%``: the tenant's id is what the ``%`` stands for. ``registry`` names a table with the
+        schemas' names instead: ``django-tenants``, or ``schema.table[.column]``. ``ids`` is a CSV file with the columns ``schema`` and
+        ``tenant_id``, and ``revision`` where the structure alone does not tell.
+
+        Schemas whose structure is none of the pack's are drifted, and registered with ``accept_drift`` only. Those in conflict never are.
+        A second call goes on with what is not registered yet.
+
+        :raises ConfigurationError: neither, or both of patterns and a registry; or the registry is not there.
+        :raises SourceError: the file of ids cannot be read, or is not in order.
+        :raises PackError: the pack's scripts are at fault.
+        """
+        patterns = (schemas,) if isinstance(schemas, str) else tuple(schemas)
+        selection = Selection(patterns, registry, None if ids is None else Path(ids))
+        runtime = await self._runtime()
+        return await adopt(runtime, self.pack, selection, accept_drift=accept_drift, dry_run=dry_run, listener=self._listener)

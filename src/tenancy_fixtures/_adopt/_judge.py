@@ -1,0 +1,119 @@
+"""What a schema is: at which revision of the pack, or how it differs, or why nobody can say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+from .._integrity.made import made_at
+from .._pg.adopt import read_structure, read_versions
+from ..exceptions import DatabaseError, DatabaseUnavailable
+from ._compare import HISTORIES, comparable, nearest, without
+from ._shapes import Adoption, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from .._pg.adopt import Found
+    from .._pg.database import Session
+    from ..packs import Pack
+    from ..runtime import Runtime
+    from ._compare import Structure
+    from ._names import Named
+
+_VERSION = "version_num"
+
+
+class Judge:
+    """Compares schemas with what the pack makes at each revision; that is made once."""
+
+    def __init__(self, runtime: Runtime, pack: Pack, found: Iterable[Found]) -> None:
+        self._runtime = runtime
+        self._pack = pack
+        # Made as most of the schemas were: with that owner's rights on what all of them share.
+        owners = Counter(item.owner for item in found if item.reachable)
+        self._owner = owners.most_common(1)[0][0] if owners else None
+        self._made: dict[int, Structure] = {}
+        self._lock = asyncio.Lock()
+
+    async def judge(self, found: Found, named: Named) -> Adoption:
+        """The verdict on one schema, which somebody's right to judge has been seen to."""
+        facts: dict[str, Any] = {"schema": found.name, "tenant_id": named.tenant_id, "owner": found.owner}
+        try:
+            async with self._runtime.slots, self._runtime.database.session() as session:
+                return await self._judge(session, found, named, facts)
+        except DatabaseUnavailable:
+            raise
+        except DatabaseError as error:
+            return Adoption(verdict=Verdict.CONFLICT, reason=f"it cannot be read: {error.message}", **facts)
+
+    async def _judge(self, session: Session, found: Found, named: Named, facts: Mapping[str, Any]) -> Adoption:
+        async with session.transaction(role="migrator", keep=False) as transaction:
+            structure, out_of_force = await read_structure(transaction, found)
+            there = comparable(structure, out_of_force)
+            versions = await self._versions(transaction, found, there)
+        numbers, reason = self._candidates(named, versions)
+        if reason is not None:
+            return Adoption(verdict=Verdict.CONFLICT, reason=reason, **facts)
+        made = await self._made_at(session, numbers)
+        return _compared(made, without(there, HISTORIES - _tables(made)), facts)
+
+    async def _versions(self, transaction: Any, found: Found, there: Structure) -> list[str] | None:
+        """What the host's tool has written down in the schema; ``None`` where it has not, or the pack does not ask."""
+        table = version_table(self._pack)
+        if table is None or ("table", table) not in there or ("column", f"{table}.{_VERSION}") not in there:
+            return None
+        return await read_versions(transaction, found, table)
+
+    def _candidates(self, named: Named, versions: list[str] | None) -> tuple[list[int], str | None]:
+        """The revisions that the schema may be at, or why none can be said."""
+        table, head = version_table(self._pack), self._pack.head
+        if named.revision is not None and table is None:
+            known = named.revision <= head
+            return [named.revision], None if known else f"it is said to be at revision {named.revision}, and the pack ends at {head}"
+        if table is None:
+            return list(range(1, head + 1)) or [0], None
+        if not versions:
+            return [], f"it has no {table}" if versions is None else f"its {table} is empty"
+        number = revision_of(self._pack, versions)
+        listed = ", ".join(versions)
+        if number is None and len(versions) > 1:
+            return [], f"its {table} has {len(versions)} rows, which are no state of the pack's history: {listed}"
+        return ([], f"its {table} says {listed}, which the pack does not know") if number is None else ([number], None)
+
+    async def _made_at(self, session: Session, numbers: list[int]) -> dict[int, Structure]:
+        async with self._lock:
+            for number in numbers:
+                if number not in self._made:
+                    made = await made_at(self._runtime, session, self._pack, number, owner=self._owner)
+                    self._made[number] = comparable(made.structure)
+        return {number: self._made[number] for number in numbers}
+
+
+def _tables(made: Mapping[int, Structure]) -> set[str]:
+    return {name for structure in made.values() for kind, name in structure if kind == "table"}
+
+
+def _compared(made: Mapping[int, Structure], there: Structure, facts: Mapping[str, Any]) -> Adoption:
+    equal = [number for number, structure in made.items() if structure == there]
+    if len(equal) > 1:
+        listed = ", ".join(map(str, equal))
+        reason = f"its structure is that of several revisions ({listed}): say which in a file of ids, in the column revision"
+        return Adoption(verdict=Verdict.CONFLICT, reason=reason, **facts)
+    if equal:
+        return Adoption(verdict=Verdict.READY, revision=equal[0], **facts)
+    if not _tables(made) & {name for kind, name in there if kind == "table"}:
+        return Adoption(verdict=Verdict.CONFLICT, reason="it has none of the pack's tables", **facts)
+    number, difference = nearest(made, there)
+    return Adoption(verdict=Verdict.DRIFTED, revision=number, difference=difference, **facts)
+
+
+def version_table(pack: Pack) -> str | None:
+    """The table that the host's tool of migration writes versions to, where the pack's revisions are that tool's."""
+    return None if pack.manifest.alembic is None else pack.manifest.alembic.version_table
+
+
+def revision_of(pack: Pack, versions: list[str]) -> int | None:
+    """The number of the pack's last revision for what a table of versions says; ``None`` where the pack does not know it."""
+    return pack.number_at(versions)

@@ -1,0 +1,99 @@
+"""``tenancy adopt``: tenants that are there already, sorted and registered; nothing of theirs is touched."""
+
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Optional
+
+import typer
+
+from . import _output
+from ._exit import ExitCode
+from ._progress import progress
+from ._work import AsJson, DryRun, PackOption, in_words, opened, run, settings_for
+
+if TYPE_CHECKING:
+    from .._adopt import Adoption, AdoptionReport
+    from ..settings import Settings
+
+_SHOWN = 3  # differences of one schema that a person is shown
+
+
+def adopt(  # noqa: PLR0917 - each is an option
+    context: typer.Context,
+    schemas: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="PATTERN", help="Which schemas, as in 'tenant_%': the id is what the % stands for. Repeatable.", show_default=False),
+    ] = None,
+    registry: Annotated[
+        Optional[str],
+        typer.Option(metavar="TABLE", help="A table with the schemas' names: django-tenants, or SCHEMA.TABLE[.COLUMN].", show_default=False),
+    ] = None,
+    ids: Annotated[
+        Optional[Path],
+        typer.Option(metavar="FILE", help="CSV with the columns schema and tenant_id, and revision where that has to be said.", show_default=False),
+    ] = None,
+    alembic: Annotated[
+        Optional[Path],
+        typer.Option(metavar="FILE", help="An alembic.ini in place of a pack: its history says what each schema is.", show_default=False),
+    ] = None,
+    accept_drift: Annotated[bool, typer.Option("--accept-drift", help="Register those as well that are not as the pack makes them.")] = False,
+    dry_run: DryRun = False,
+    pack: PackOption = None,
+    as_json: AsJson = False,
+) -> None:
+    """Register tenants that are there already, as they are. Writes only to the control plane; nothing of the tenants is touched.
+
+    Each schema is compared with what the pack makes, and is ready, drifted or in conflict. Run it again after mending: it goes on with those that are left.
+    """
+    if alembic is not None and pack is not None:
+        raise typer.BadParameter("a pack, or Alembic's configuration, and not both", param_hint="--alembic")
+    settings = settings_for(context, pack)
+    report = run(lambda: _adopt(settings, alembic, schemas or [], registry, ids, accept_drift=accept_drift, dry_run=dry_run))
+    if as_json:
+        _output.emit(report.to_dict())
+    else:
+        _tell(report)
+    if not report.ok:
+        raise typer.Exit(ExitCode.FAILED)
+
+
+async def _adopt(
+    settings: "Settings",
+    alembic: Optional[Path],
+    schemas: list[str],
+    registry: Optional[str],
+    ids: Optional[Path],
+    *,
+    accept_drift: bool,
+    dry_run: bool,
+) -> "AdoptionReport":
+    from .._adopt import pack_of_alembic
+
+    pack = None if alembic is None else pack_of_alembic(alembic)
+    with progress("schemas") as listener:
+        async with opened(settings, pack=pack, listener=listener) as work:
+            return await work.manager.adopt(schemas, registry=registry, ids=ids, accept_drift=accept_drift, dry_run=dry_run)
+
+
+def _tell(report: "AdoptionReport") -> None:
+    counts = report.counts
+    done = "would be registered" if report.dry_run else "registered"
+    registered = sum(1 for item in report.adoptions if item.registered or (report.dry_run and item.verdict.value == "ready"))
+    _output.say(
+        f"{_output.counted(len(report.adoptions), 'schema')}: {counts['ready']:,} ready, {counts['drifted']:,} drifted, {counts['conflict']:,} in conflict; {registered:,} {done}."
+    )
+    at = Counter(item.revision for item in report.of("ready"))
+    if at:
+        _output.say(f"Ready at {in_words(f'revision {number}: {count:,}' for number, count in sorted(at.items(), key=lambda pair: pair[0] or 0))}.")
+    rows = [
+        (item.schema, item.tenant_id, item.verdict.value, item.revision, _why(item)) for item in report.adoptions if item.verdict.value != "ready"
+    ]
+    _output.table(("Schema", "Tenant", "Verdict", "Revision", "Why"), rows)
+
+
+def _why(item: "Adoption") -> str:
+    if item.reason is not None:
+        return item.reason
+    shown = "; ".join(str(difference) for difference in item.difference[:_SHOWN])
+    more = len(item.difference) - _SHOWN
+    return f"{shown}; and {more} more: --json lists them" if more > 0 else shown
