@@ -11,7 +11,7 @@ from ._integrity.made import plain, unlike
 from ._integrity.structure import check_force, check_release
 from ._isolation import isolation_of
 from .exceptions import TenancyError
-from .validators import existing_tenant, made_for
+from .validators import made_for, registered_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -74,16 +74,17 @@ async def standing_of(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
 async def _look(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
     async with runtime.slots, runtime.database.session() as session:
         async with session.transaction(tenant=tenant_id, role="loader") as transaction:
-            tenant = await existing_tenant(transaction, tenant_id)
+            tenant = await registered_tenant(transaction, tenant_id)
         made = await made_for(pack, runtime, session, tenant)
         async with session.transaction(tenant=tenant_id, role="loader", keep=False, snapshot=True) as transaction:
-            tenant = await existing_tenant(transaction, tenant_id)
+            tenant = await registered_tenant(transaction, tenant_id)
             if not await isolation_of(tenant).exists(transaction, tenant):
                 return Standing(tenant_id, tenant.revision, pack.head, (Difference(f"schema {tenant.namespace}", "is missing"),))
-            structure = await read_structure(transaction, tenant.namespace)
-            look = Look(transaction, tenant, pack, made, structure, {}, (), ())
+            async with transaction.acting_as_owner(tenant):
+                structure = await read_structure(transaction, tenant.namespace)
+                look = Look(transaction, tenant, pack, made, structure, {}, (), ())
+                await check_force(look)
             await check_release(look)
-            await check_force(look)
     unlike_made = [] if made is None else _differences(made, structure)
     faults = [Difference(f"{item.rule} {item.object}", item.message) for item in look.findings if item.severity == "error"]
     return Standing(tenant_id, tenant.revision, pack.head, (*unlike_made, *faults))

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from ._fixture import Operation, run
+from ._fixture import Operation, is_closed, run
 from ._isolation import isolation_of
 from ._pg import printed
 from ._pg.sql import identifier, literal
@@ -15,7 +15,7 @@ from ._tenant_roles import sharing_roles, user_of
 from .audit import AuditAction
 from .exceptions import ConfigurationError
 from .schema_fixtures import SchemaFixture
-from .validators import existing_tenant
+from .validators import registered_tenant
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +57,17 @@ class _Pending:
     @property
     def kind(self) -> tuple[Any, ...]:
         """What has the same SQL: a procedure lives as long as the connection, so a database of a tenant's own is one by itself."""
-        return self.tenant.isolation, self.tenant.revision, tuple(item.number for item in self.revisions), self.database
+        return self.tenant.isolation, self.tenant.owner, self.tenant.revision, tuple(item.number for item in self.revisions), self.database
+
+    @property
+    def role(self) -> str:
+        """Who writes to the registry."""
+        return self.roles["migrator"] or "none"
+
+    @property
+    def actor(self) -> str:
+        """Who runs the revisions: the structure's owner."""
+        return self.tenant.owner or self.role
 
 
 async def migration_sql(pack: Pack, runtime: Runtime, tenant_ids: Iterable[str], *, to: int | None = None) -> list[MigrationGroup]:
@@ -91,7 +101,7 @@ async def migration_sql(pack: Pack, runtime: Runtime, tenant_ids: Iterable[str],
 async def _look(pack: Pack, runtime: Runtime, tenant_id: str, to: int | None) -> _Pending | None:
     """What is to be done to the structure of a tenant; ``None`` where that is nothing."""
     async with runtime.database.transaction(tenant=tenant_id, role="loader") as transaction:
-        await existing_tenant(transaction, tenant_id)
+        await registered_tenant(transaction, tenant_id)
     report = await run(runtime, pack, Operation("migrate", tenant_id, (SchemaFixture(to=to),), dry_run=True))
     if any(step.action == "create" for step in report.steps):
         hint = "`tenancy migrate` makes it anew."
@@ -105,15 +115,23 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str, to: int | None) ->
         hint = "`tenancy migrate` runs it; so does Alembic itself."
         raise ConfigurationError(f"the revision {online[0]} reads what is there, and is more than SQL to print", tenant=tenant_id, hint=hint)
     async with place_of(runtime, tenant_id) as place, place.database.transaction(tenant=tenant_id, role="migrator") as transaction:
-        tenant = await existing_tenant(transaction, tenant_id)
+        tenant = await registered_tenant(transaction, tenant_id)
         if tenant.isolation == "row" and any(item.row_sql is None for item in revisions):
             hint = "Write NNNN_name.row.sql beside each revision that has none."
             raise ConfigurationError("a revision does not say what it does to tables that tenants share", tenant=tenant_id, hint=hint)
         holder = await isolation_of(tenant).holder(transaction, tenant)
-        users = [user for user in (user_of(transaction, tenant), *await sharing_roles(transaction, tenant)) if user]
+        users = await _users(transaction, tenant)
         roles = {name: getattr(transaction.roles, name) for name in ("migrator", "loader")}
         database = transaction.connection.info.dbname if tenant.isolation == "database" else None
-    return _Pending(tenant, (tenant_id,), holder, revisions, tuple(users), roles, database)
+    return _Pending(tenant, (tenant_id,), holder, revisions, users, roles, database)
+
+
+async def _users(transaction: Transaction, tenant: Tenant) -> tuple[str, ...]:
+    """Whom what the revisions make is granted to; nobody where nobody may use the tenant yet."""
+    if await is_closed(transaction, tenant):
+        return ()
+    owners = [transaction.roles.migrator] if tenant.owner else []
+    return tuple(user for user in (user_of(transaction, tenant), *owners, *await sharing_roles(transaction, tenant)) if user)
 
 
 def _group(pack: Pack, runtime: Runtime, transaction: Transaction, group: list[_Pending], number: int) -> sql.Composable:
@@ -130,7 +148,7 @@ def _group(pack: Pack, runtime: Runtime, transaction: Transaction, group: list[_
 def _body(pack: Pack, runtime: Runtime, item: _Pending) -> sql.Composable:
     shared = item.tenant.isolation == "row"
     target = item.revisions[-1].number
-    facts: dict[str, Any] = {"role": item.roles["migrator"] or "none", "lock_timeout": f"{round(runtime.settings.lock_timeout * 1000)}ms"}
+    facts: dict[str, Any] = {"role": item.role, "actor": item.actor, "lock_timeout": f"{round(runtime.settings.lock_timeout * 1000)}ms"}
     return printed.composed(
         "printed.body",
         standing=printed.composed("printed.standing_shared" if shared else "printed.standing"),
@@ -156,6 +174,8 @@ def _step(runtime: Runtime, item: _Pending, revision: Revision, ordinal: int) ->
         digest=revision.digest,
         ordinal=ordinal,
         object=revision.label,
+        role=item.role,
+        actor=item.actor,
     )
     if not runtime.settings.audit_logging:
         return step
@@ -168,8 +188,8 @@ def _versions(pack: Pack, item: _Pending) -> list[sql.Composable]:
     history = pack.manifest.alembic
     if history is None:
         return []
-    names = {"table": history.version_table, "key": version_key(history.version_table)}
-    return [printed.composed("printed.versions", versions=literal(list(item.revisions[-1].heads)), **names)]
+    facts = {"table": history.version_table, "key": version_key(history.version_table), "role": item.role, "actor": item.actor}
+    return [printed.composed("printed.versions", versions=literal(list(item.revisions[-1].heads)), **facts)]
 
 
 def _call(pack: Pack, item: _Pending, name: sql.Identifier) -> sql.Composable:

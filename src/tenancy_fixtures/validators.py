@@ -180,15 +180,24 @@ async def made_for(pack: Pack, runtime: Runtime, session: Session, tenant: Tenan
     return await made_at(runtime, session, pack, tenant.revision, shared=shared, owner=tenant.owner)
 
 
-async def existing_tenant(transaction: Transaction, tenant_id: str) -> Tenant:
-    """The registry's row.
+async def registered_tenant(transaction: Transaction, tenant_id: str) -> Tenant:
+    """The registry's row, whether anybody may use the tenant yet or not.
 
     :raises TenantNotFound: nobody has the name.
-    :raises TenantNotOpened: it was adopted, and not migrated yet.
     """
     tenant = await find_tenant(transaction, tenant_id)
     if tenant is None:
         raise TenantNotFound(f"no tenant {tenant_id!r}", tenant=tenant_id, hint="`tenancy tenant list` shows those that exist.")
+    return tenant
+
+
+async def existing_tenant(transaction: Transaction, tenant_id: str) -> Tenant:
+    """The registry's row of a tenant that may be used.
+
+    :raises TenantNotFound: nobody has the name.
+    :raises TenantNotOpened: it was adopted, and not migrated yet.
+    """
+    tenant = await registered_tenant(transaction, tenant_id)
     if await is_closed(transaction, tenant):
         raise TenantNotOpened.of(tenant_id)
     return tenant

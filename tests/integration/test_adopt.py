@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import secrets
+import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -172,6 +174,38 @@ async def test_an_adopted_tenant_moves_as_its_owner_and_is_closed_until_then(ado
             found = [item for item in (await manager.validate(name)).findings if item.severity == "error"]
             assert found == []
         assert (await manager.migrate("old")).steps == ()
+
+
+async def test_what_is_printed_moves_an_adopted_tenant_as_its_owner_too(adopting: Settings, fleet: Fleet, tmp_path: Path) -> None:
+    if shutil.which("psql") is None:
+        pytest.skip("psql is not installed")
+    for schema, revision in (("tenant_closed", 4), ("tenant_open", 4), ("tenant_done", HEAD), ("tenant_drifted", HEAD)):
+        fleet.make(schema, revision, drift="a trigger is off" if schema == "tenant_drifted" else None)
+    names = ["closed", "done", "drifted", "open"]
+    async with FixtureManager(adopting, pack=fleet.pack(tmp_path / "pack")) as manager:
+        await manager.adopt("tenant_%", accept_drift=True)
+        await manager.migrate("open", to=4)
+        before = {name: await manager.standing(name) for name in names}
+        assert [(item.is_behind, item.ok) for item in before.values()] == [(True, False), (False, True), (False, False), (True, False)]
+        assert {name: len(item.differences) for name, item in before.items()} == {"closed": 0, "done": 0, "drifted": 1, "open": 0}
+        script = "".join(group.sql for group in await manager.migration_sql(names))
+        done = subprocess.run(
+            ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", str(adopting.database_url.get_secret_value())],
+            input=script,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert {name: len((await manager.standing(name)).differences) for name in names} == {"closed": 0, "done": 0, "drifted": 1, "open": 0}
+        assert (await manager.get_tenant("closed")).revision == (await manager.get_tenant("open")).revision == HEAD
+        strangers = "SELECT count(*) FROM pg_class WHERE relnamespace = ANY ('{tenant_open,tenant_closed}'::regnamespace[]) AND pg_get_userbyid(relowner) <> %s"
+        assert value(fleet, strangers, fleet.owner) == 0
+        assert await _ask(manager, "open", "open_orders") == 2
+        with pytest.raises(errors.TenantNotOpened):
+            await _ask(manager, "closed")
+        granted = "SELECT count(*) FROM pg_class WHERE relnamespace = 'tenant_closed'::regnamespace AND relacl IS NOT NULL"
+        assert value(fleet, granted) == 0
 
 
 async def _ask(manager: FixtureManager, tenant_id: str, table: str = "customers") -> int:

@@ -30,25 +30,29 @@ BEGIN
     {reach};
     -- What was recorded of rows may no longer be true.
     DELETE FROM tenancy.checksums AS c WHERE c.uid = whose;
+    -- Whoever owns the schema gives rights on it.
+    PERFORM pg_catalog.set_config('role', {actor}, true);
 END
 
 -- name: step
     -- {file}
-    PERFORM pg_catalog.set_config('search_path', path, true);
+    PERFORM pg_catalog.set_config('role', {actor}, true), pg_catalog.set_config('search_path', path, true);
     EXECUTE {text};
     SET CONSTRAINTS ALL IMMEDIATE;
-    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true), pg_catalog.set_config('role', {role}, true);
     INSERT INTO tenancy.revisions (uid, number, name, digest, run_id) VALUES (holder, {number}, {name}, {digest}, run);
     INSERT INTO tenancy.steps (run_id, ordinal, fixture, action, object) VALUES (run, {ordinal}, 'schema', 'migrate', {object});
 
 -- name: versions
     -- What Alembic reads.
+    PERFORM pg_catalog.set_config('role', {actor}, true);
     IF pg_catalog.to_regclass(pg_catalog.format('%I.%I', home, {table})) IS NULL THEN
         EXECUTE pg_catalog.format(
             'CREATE TABLE %I.%I (version_num varchar(32) NOT NULL, CONSTRAINT %I PRIMARY KEY (version_num))', home, {table}, {key});
     END IF;
     EXECUTE pg_catalog.format('DELETE FROM %I.%I', home, {table});
     EXECUTE pg_catalog.format('INSERT INTO %I.%I (version_num) SELECT v FROM pg_catalog.unnest($1) AS v', home, {table}) USING {versions}::text[];
+    PERFORM pg_catalog.set_config('role', {role}, true);
 
 -- name: audit
     INSERT INTO tenancy.audit_log (tenant_id, uid, run_id, action, detail) VALUES (who, whose, run, {action}, {detail});
