@@ -138,3 +138,164 @@ SMALL = (
         """,
     ),
 )
+
+
+def _read(number: int, body: str, down: str = "pass", downs: tuple[str, ...] | None = None) -> Written:
+    """A revision of the long history; those of ``_READING`` run on a connection."""
+    return Written(f"r{number:02d}", (f"r{number - 1:02d}",) if downs is None else downs, body, down)
+
+
+READING = ("r11", "r13", "r16", "r19", "r21", "r24", "r26", "r28")
+
+_ENUM = 'sa.dialects.postgresql.ENUM("low", "high", name="urgency")'
+
+
+def long_history() -> tuple[Written, ...]:
+    """Thirty revisions with two branches that are merged; eight of them, ``READING``, read what is there and write.
+
+    After the tenth there are tables to put rows in: :data:`ROWS`. The twentieth wants addresses of mail that are unique.
+    """
+    return (
+        Written(
+            "r01",
+            (),
+            """
+            op.create_table("customers", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, nullable=False),
+                            sa.Column("email", sa.String(120)))
+            op.create_table("orders", sa.Column("id", sa.BigInteger, sa.Identity(), primary_key=True),
+                            sa.Column("customer_id", sa.Integer, sa.ForeignKey("customers.id", name="orders_customer"), nullable=False),
+                            sa.Column("cents", sa.Integer, nullable=False))
+            """,
+        ),
+        _read(2, 'op.create_index("orders_by_customer", "orders", ["customer_id"])'),
+        _read(
+            3,
+            'sa_enum = sa.Enum("open", "paid", name="order_state")\nop.execute("CREATE TYPE order_state AS ENUM (\'open\', \'paid\')")\n'
+            'op.add_column("orders", sa.Column("state", sa.Enum("open", "paid", name="order_state", create_type=False), server_default="open"))',
+        ),
+        _read(4, 'op.add_column("orders", sa.Column("note", sa.Text, server_default="it\'s 100% \\\\ new: :none"))'),
+        _read(
+            5,
+            """
+            plans = op.create_table("plans", sa.Column("code", sa.String(10), primary_key=True), sa.Column("price", sa.Numeric(8, 2)),
+                                    sa.Column("since", sa.Date))
+            import datetime
+            op.bulk_insert(plans, [{"code": "free", "price": 0, "since": datetime.date(2020, 1, 2)}, {"code": "50%", "price": 9.5, "since": None}])
+            """,
+        ),
+        _read(6, 'op.add_column("customers", sa.Column("city", sa.Text))'),
+        _read(7, 'op.create_table("tags", sa.Column("word", sa.Text, primary_key=True))', downs=("r05",)),
+        _read(8, "pass", downs=("r06", "r07")),
+        _read(9, 'op.create_check_constraint("orders_cents", "orders", "cents >= 0")'),
+        _read(10, 'op.execute("CREATE VIEW order_totals AS SELECT customer_id, sum(cents) AS cents FROM orders GROUP BY 1")'),
+        _read(
+            11,
+            """
+            op.add_column("customers", sa.Column("surname", sa.Text))
+            bind = op.get_bind()
+            for row in bind.execute(sa.text("SELECT id, name FROM customers ORDER BY id")).all():
+                first, _, last = row.name.partition(" ")
+                bind.execute(sa.text("UPDATE customers SET name = :first, surname = :last WHERE id = :id"), {"first": first, "last": last, "id": row.id})
+            """,
+        ),
+        _read(12, 'op.alter_column("customers", "email", type_=sa.Text)'),
+        _read(
+            13,
+            """
+            cities = op.create_table("cities", sa.Column("id", sa.Integer, primary_key=True), sa.Column("name", sa.Text, unique=True))
+            names = op.get_bind().execute(sa.text("SELECT DISTINCT city FROM customers WHERE city IS NOT NULL ORDER BY 1")).scalars().all()
+            if names:
+                op.bulk_insert(cities, [{"name": name} for name in names])
+            """,
+        ),
+        _read(14, 'op.create_table_comment("cities", "where \'they\' are; 100%")'),
+        _read(
+            15,
+            """
+            op.execute('''CREATE FUNCTION shout() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN NEW.word := upper(NEW.word); RETURN NEW; END $$''')
+            op.execute("CREATE TRIGGER tags_shout BEFORE INSERT ON tags FOR EACH ROW EXECUTE FUNCTION shout()")
+            """,
+        ),
+        _read(
+            16,
+            """
+            from sqlalchemy.orm import Session
+            op.add_column("customers", sa.Column("spent", sa.BigInteger, server_default="0", nullable=False))
+            customers = sa.table("customers", sa.column("id", sa.Integer), sa.column("spent", sa.BigInteger))
+            orders = sa.table("orders", sa.column("customer_id"), sa.column("cents"))
+            with Session(op.get_bind()) as session:
+                for customer, cents in session.execute(sa.select(orders.c.customer_id, sa.func.sum(orders.c.cents)).group_by(orders.c.customer_id)):
+                    session.execute(sa.update(customers).where(customers.c.id == customer).values(spent=cents))
+                session.commit()
+            """,
+        ),
+        _read(17, 'op.alter_column("orders", "note", new_column_name="remark")'),
+        _read(18, 'op.execute("INSERT INTO tags SELECT DISTINCT lower(city) FROM customers WHERE city IS NOT NULL ORDER BY 1")'),
+        _read(
+            19,
+            f"""
+            {_ENUM}.create(op.get_bind(), checkfirst=True)
+            op.add_column("orders", sa.Column("urgency", {_ENUM.replace("name=", "create_type=False, name=")}))
+            op.execute("UPDATE orders SET urgency = (CASE WHEN cents > 500 THEN 'high' ELSE 'low' END)::urgency")
+            """,
+        ),
+        _read(20, 'op.create_index("customers_email", "customers", [sa.text("lower(email)")], unique=True)'),
+        _read(
+            21,
+            """
+            names = [column["name"] for column in sa.inspect(op.get_bind()).get_columns("customers")]
+            if "plan" not in names:
+                op.add_column("customers", sa.Column("plan", sa.String(10), sa.ForeignKey("plans.code", name="customers_plan")))
+            op.execute("UPDATE customers SET plan = 'free'")
+            """,
+        ),
+        _read(22, 'op.add_column("tags", sa.Column("uses", sa.Integer, server_default="0"))', downs=("r20",)),
+        _read(23, "pass", downs=("r21", "r22")),
+        _read(
+            24,
+            """
+            bind = op.get_bind()
+            words = bind.execute(sa.text("SELECT word, (SELECT count(*) FROM customers WHERE upper(city) = word) AS uses FROM tags")).mappings().all()
+            if words:
+                bind.execute(sa.text("UPDATE tags SET uses = :uses WHERE word = :word"), [dict(row) for row in words])
+            """,
+        ),
+        _read(25, 'op.execute("DROP VIEW order_totals")'),
+        _read(
+            26,
+            """
+            connection = op.get_context().connection
+            plans = sa.Table("plans", sa.MetaData(), autoload_with=connection)
+            connection.execute(plans.insert().values(code="gold", price=sa.select(sa.func.max(plans.c.price) + 1).scalar_subquery()))
+            """,
+            "op.execute(\"DELETE FROM plans WHERE code = 'gold'\")",
+        ),
+        _read(
+            27,
+            'op.add_column("customers", sa.Column("facts", sa.dialects.postgresql.JSONB, server_default="{}"))',
+            'op.drop_column("customers", "facts")',
+        ),
+        _read(
+            28,
+            """
+            customers = sa.table("customers", sa.column("id"), sa.column("name"), sa.column("facts", sa.dialects.postgresql.JSONB))
+            bind = op.get_bind()
+            for row in bind.execute(sa.select(customers)).all():
+                assert row.facts == {}
+                bind.execute(sa.update(customers).where(customers.c.id == row.id).values(facts={"letters": len(row.name), "name": [row.name, "100%"]}))
+            """,
+        ),
+        _read(29, 'op.execute("CREATE SEQUENCE invoice_numbers START 1000")', 'op.execute("DROP SEQUENCE invoice_numbers")'),
+        _read(30, 'op.drop_column("orders", "remark")', 'op.add_column("orders", sa.Column("remark", sa.Text, server_default="back"))'),
+    )
+
+
+# What a tenant has after the tenth revision, by its number: other rows, and another number of them, in each.
+ROWS = """
+INSERT INTO {schema}.customers (name, email, city)
+    SELECT 'First' || n || ' O''Last ' || {number}, 'user' || n || '@example.com', CASE n % 3 WHEN 0 THEN 'Malmö' WHEN 1 THEN 'City ' || {number} END
+    FROM generate_series(1, 3 + {number} % 5) AS n;
+INSERT INTO {schema}.orders (customer_id, cents, state)
+    SELECT c.id, 100 * n + {number}, CASE WHEN n > 3 THEN 'paid' ELSE 'open' END::{schema}.order_state
+    FROM {schema}.customers AS c, generate_series(1, 2 + {number} % 7) AS n
+"""

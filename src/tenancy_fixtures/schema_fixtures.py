@@ -124,6 +124,8 @@ class SchemaFixture(BaseFixture):
         for revision in pack.revisions[:number]:
             await self._record(context, revision)
         await self._reach(context, number)
+        # What Alembic has made is its tenant's to use.
+        await grant_all(context.transaction, context.existing)
         context.note(AuditAction.SCHEMA_MIGRATED, revision=number, by="alembic")
         return [self._following(context, number)]
 
