@@ -43,6 +43,13 @@ with engine.connect() as connection:
         context.run_migrations()
 """
 
+# One that leaves the tenants to this library.
+TENANTS_ENV = """\
+from tenancy_fixtures.integrations.alembic import run_for_tenants
+
+run_for_tenants(target_metadata=None)
+"""
+
 REVISION = '''\
 """{title}
 
@@ -67,6 +74,25 @@ def downgrade():
 '''
 
 
+TEMPLATE = '''\
+"""${message}"""
+import sqlalchemy as sa
+from alembic import op
+${imports if imports else ""}
+
+revision = ${repr(up_revision)}
+down_revision = ${repr(down_revision)}
+
+
+def upgrade():
+    ${upgrades if upgrades else "pass"}
+
+
+def downgrade():
+    ${downgrades if downgrades else "pass"}
+'''
+
+
 @dataclass(frozen=True)
 class Written:
     """One revision: what stands in its two functions, and after which others it comes."""
@@ -85,6 +111,7 @@ def write_host(folder: Path, revisions: Sequence[Written], *, ini: str = INI) ->
     versions.mkdir(parents=True, exist_ok=True)
     (folder / "alembic.ini").write_text(ini, encoding="utf-8")
     (folder / "migrations" / "env.py").write_text(ENV, encoding="utf-8")
+    (folder / "migrations" / "script.py.mako").write_text(TEMPLATE, encoding="utf-8")
     for order, item in enumerate(revisions):
         downs = None if not item.downs else item.downs[0] if len(item.downs) == 1 else item.downs
         bodies = {"up": textwrap.indent(textwrap.dedent(item.up), "    "), "down": textwrap.indent(textwrap.dedent(item.down), "    ")}
