@@ -81,7 +81,8 @@ async def test_one_tenant_by_name_and_all_without(host: Host, settings: Settings
     host.alembic("-x", "tenant=globex", "upgrade", "head")
     assert versions(state) == {"acme": ["dd4"], "globex": ["ff6"], "initech": ["dd4"]}
     assert host.alembic("current").split() == ["acme:", "dd4", "(mergepoint)", "globex:", "ff6", "(head)", "initech:", "dd4", "(mergepoint)"]
-    host.alembic("-x", "tenant=acme,globex", "downgrade", "ee5")
+    assert "acme (Destination ee5 is not a valid downgrade target" in host.alembic("-x", "tenant=acme,globex", "downgrade", "ee5", code=1)
+    assert versions(state) == {"acme": ["dd4"], "globex": ["ee5"], "initech": ["dd4"]}
     host.alembic("upgrade", "head")
     assert set(map(tuple, versions(state).values())) == {("ff6",)}
     # All of it is the tenants', for their roles to use, and the library's own run has nothing left to do but to write it down.

@@ -171,7 +171,8 @@ def _place(name: str, row: dict[str, Any] | None) -> _Place:
 def _raise_failed(failed: dict[str, Exception], of: int) -> None:
     from alembic.util import CommandError
 
-    listed = ", ".join(f"{name} ({type(error).__name__})" for name, error in failed.items())
+    # What PostgreSQL says may quote a row; what Alembic says does not.
+    listed = ", ".join(f"{name} ({error if isinstance(error, CommandError) else type(error).__name__})" for name, error in failed.items())
     first = next(iter(failed))
     message = f"{len(failed)} of {of} tenants failed and kept nothing: {listed}. alembic -x tenant={first} … says why."
     raise CommandError(message) from None
