@@ -119,7 +119,9 @@ class ColumnMapping(Model):
         description="Columns that make an object of JSON: by name, or in tables by patterns such as `*`, for what nothing else reads.",
     )
     lookup: Optional[Lookup] = Field(None, description="With `from`: the value is what this row has, which the source's value names.")
-    extract: Optional[str] = Field(None, description="Regular expression; its first group is the value. No match is a reject.")
+    extract: Optional[Union[str, List[Optional[str]]]] = Field(
+        None, description="Regular expression; its first group is the value. No match is a reject. Of a uuid, one for all columns or for each."
+    )
     nulls: List[str] = Field(default_factory=lambda: [""], description="Texts that stand for no value.")
     steps: List[Union[Literal["strip", "lower", "upper", "first_day", "pairs"], Step]] = Field(
         default_factory=list, description="What is done with the text, in this order; of a uuid, with each of its columns."
@@ -136,7 +138,14 @@ class ColumnMapping(Model):
             raise ValueError(f"{given[0]} is the value: it takes neither steps nor extract")
         if self.lookup is not None and self.source is None:
             raise ValueError("lookup goes with from")
+        if isinstance(self.extract, list) and len(self.extract) != len(self.uuid or ()):
+            raise ValueError("a list in extract has one pattern, or null, for each column of a uuid")
         return self
+
+    @property
+    def patterns(self) -> List[Optional[str]]:
+        """What ``extract`` says of each column that is read."""
+        return self.extract if isinstance(self.extract, list) else [self.extract] * len(self.uuid or (self.join and self.join.columns) or "1")
 
 
 class Reference(Model):
@@ -245,6 +254,7 @@ class Source(Model):
     records: str = Field("", description="JSON: the path from a document to its records, such as `items[].track`; `[]` opens an array.")
     having: List[str] = Field(default_factory=list, description="Names: records that lack a value there are not this dataset's.")
     lacking: List[str] = Field(default_factory=list, description="Names: records that have a value there are not this dataset's.")
+    first_of: Literal["file", "record"] = Field("file", description="Tables: of several names the file's first is read, or each record's.")
     encoding: Optional[str] = Field(None, description="As Python's codecs call it; found out where none is given.")
     delimiter: Optional[str] = Field(None, min_length=1, max_length=1, description="The sign between cells; found out where none is given.")
     quote: Optional[str] = Field(None, max_length=1, description='The sign around cells, empty where there is none; found out, and mostly `"`.')

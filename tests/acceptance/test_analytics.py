@@ -205,6 +205,30 @@ async def test_snowplows_events_in_every_form(acme: FixtureManager, state: State
 # --- sessions -------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("write", [as_ndjson, as_csv, as_parquet, as_enriched], ids=["ndjson", "csv", "parquet", "enriched"])
+async def test_what_an_event_lacks_is_read_from_where_it_has_it(acme: FixtureManager, state: State, tmp_path: Path, write: Any):
+    """A tracker on a server knows no browser: its events have another visitor, and other moments."""
+    events = snowplow(4)
+    events[1].update(domain_userid=None, derived_tstamp=None, event_name=None, event="struct")
+    await load(acme, write(events, tmp_path / "events"))
+    row = state.rows("SELECT * FROM t_acme.analytics_events WHERE event_id = %s", events[1]["event_id"])[0]
+    assert (row["visitor_id"], row["name"], row["occurred_at"]) == ("network", "struct", row["received_at"])
+    assert {row["visitor_id"] for row in stored(state)} == {"visitor-0", "visitor-2", "network"}
+
+
+async def test_a_table_of_segments_says_the_same_as_its_calls(acme: FixtureManager, state: State, tmp_path: Path):
+    moment = iso(START)
+    call = {"messageId": "m", "anonymousId": None, "userId": "u", "type": "track", "event": "Play", "timestamp": None, "receivedAt": moment}
+    row = {"id": "m", "anonymous_id": None, "user_id": "u", "event_text": None, "event": "Play", "timestamp": None, "received_at": moment}
+    await load(acme, as_ndjson([call], tmp_path / "calls.ndjson"))
+    (before,) = stored(state)
+    assert (before["visitor_id"], before["occurred_at"]) == ("u", START)
+    path = tmp_path / "tracks.csv"
+    path.write_text(",".join(row) + "\n" + ",".join(value or "" for value in row.values()) + "\n", encoding="utf-8")
+    await load(acme, path)
+    assert stored(state) == [{**before, "context": None}]
+
+
 def calls_at(*minutes: float) -> list[dict[str, Any]]:
     base = {"type": "page", "anonymousId": "a"}
     return [{**base, "messageId": f"m{minute}", "timestamp": iso(START + timedelta(minutes=minute))} for minute in minutes]

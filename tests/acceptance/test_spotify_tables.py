@@ -200,3 +200,35 @@ async def test_a_cell_that_is_no_id_is_a_reject(acme: FixtureManager, tmp_path: 
     report = await acme.apply(SpotifyDataLoader(tmp_path / "list.csv", on_error="reject"), tenant_id="acme", operation="load")
     (reject,) = report.datasets[0].listed_rejects
     assert (reject.record, reject.column, reject.rule) == (2, "track_id", "pattern")
+
+
+async def load_rows(manager: FixtureManager, path: Path, rows: list[dict[str, Any]], **options: Any) -> Any:
+    pq.write_table(pa.Table.from_pylist(rows), path)
+    return await manager.apply(SpotifyDataLoader(path, **options), tenant_id="acme", operation="load")
+
+
+async def test_lists_of_parquet_are_lists(acme: FixtureManager, state: State, tmp_path: Path):
+    rows = [
+        {"track_id": ID, "track_name": "A", "artists": ["X", "Y"], "genres": ["a", "b, c"]},
+        {"track_id": ID[::-1], "track_name": "B", "artists": [], "genres": None},
+    ]
+    await load_rows(acme, tmp_path / "tracks.parquet", rows)
+    found = state.rows("SELECT title, name, tags FROM t_acme.tracks LEFT JOIN t_acme.artists USING (artist_id) ORDER BY title")
+    assert [tuple(row.values()) for row in found] == [("A", "X", ["a", "b, c"]), ("B", None, None)]
+
+
+async def test_objects_are_no_names_of_artists(acme: FixtureManager, state: State, tmp_path: Path):
+    rows = [{"track_id": ID, "track_name": "A", "artists": [{"name": "X", "id": "1"}]}]
+    report = await load_rows(acme, tmp_path / "tracks.parquet", rows, on_error="reject", max_share=1.0)
+    assert [(item.rule, item.column) for dataset in report.datasets for item in dataset.listed_rejects] == [("pattern", "artists")]
+    assert state.rows("SELECT * FROM t_acme.artists") == []
+
+
+async def test_an_album_is_called_as_it_is_whatever_parts_artists(acme: FixtureManager, state: State, tmp_path: Path):
+    path = tmp_path / "tracks.csv"
+    ids = [ID, ID[::-1]]
+    lines = [f"https://open.spotify.com/intl-de/track/{found}?si=1,T,Bach;Gould,Suites; No. {number}" for number, found in enumerate(ids)]
+    path.write_text("\n".join(["url,title,artists,album", *lines]) + "\n", encoding="utf-8")
+    await acme.apply(SpotifyDataLoader(path), tenant_id="acme", operation="load")
+    query = "SELECT l.title, name FROM t_acme.tracks t JOIN t_acme.albums l USING (album_id) JOIN t_acme.artists a ON a.artist_id = l.artist_id ORDER BY 1"
+    assert [tuple(row.values()) for row in state.rows(query)] == [("Suites; No. 0", "Bach"), ("Suites; No. 1", "Bach")]

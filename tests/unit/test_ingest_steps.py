@@ -102,6 +102,7 @@ CASES = {
     "epoch us": ("d", steps({"epoch": "us"}, {"replace": {" 00:00:00+00": ""}}), ["86400000000"], [date(1970, 1, 2)], []),
     "first day": ("d", steps("first_day"), ["2010", "2010-05", "2010-05-07", "201", "2010-13"], [date(2010, 1, 1), date(2010, 5, 1), date(2010, 5, 7), "type", "type"], []),
     "split": ("l", steps({"split": "|"}), ['a|b"\\|NULL', "x", "", "|"], ['{"a","b\\"\\\\","NULL"}', '{"x"}', None, '{"",""}'], []),
+    "split of lists": ("l", steps({"split": ","}), ['["a","b, c"]', "[]", "[x],y", " a, b\tc "], ['{"a","b, c"}', "{}", '{"[x]","y"}', '{"a","b\tc"}'], []),
     "default": ("t", steps({"default": "none"}, "upper"), ["a", ""], ["A", "NONE"], []),
     "default of a type": ("n", steps({"default": 7}), ["1", ""], [1, 7], []),
     "extract comes first": ("n", steps({"replace": {"-": ""}}, extract="^#(.*)$"), ["#1-2", "12"], [12, "pattern"], []),

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 # As the mappings of the shapes name them, whatever stands between their words.
 _ARTISTS = ("artist", "artist_name", "artists", "artist_names", "artist(s)_name", "artist_name(s)", "artists_name", "track_artist", "main_artist")
 _IDS = ("uri", "track_uri", "spotify_track_uri", "spotify_uri", "track_id", "spotify_id", "spotify_track_id", "id", "url", "track_url")
-_ID = re.compile(r"(?:spotify:track:|https?://open\.spotify\.com/track/)?([0-9A-Za-z]{22})(?:\?.*)?")
+_ID = re.compile(r"(?:spotify:track:|https?://open\.spotify\.com/(?:intl-[a-z]+/)?track/)?([0-9A-Za-z]{22})(?:\?.*)?")
 # A list as Python writes it. Where a name has an apostrophe, its quotes are doubled ones.
 _LIST = re.compile(r"\[\s*(?:'[^']*'|\"[^\"]*\")(?:\s*,\s*(?:'[^']*'|\"[^\"]*\"))*\s*\]")
 _NAME = re.compile(r"'([^']*)'|\"([^\"]*)\"")

@@ -83,7 +83,7 @@ class Field:
     @property
     def extract(self) -> str | None:
         """The expression that takes the value out of the text."""
-        return next((use.mapping.extract for use in self.uses if use.mapping.extract), None)
+        return next((pattern for use in self.uses for pattern in use.mapping.patterns if pattern), None)
 
 
 @dataclass
@@ -183,7 +183,7 @@ def refuse_unknown(model: Any, known: set[str], what: str, dataset: str | None =
 
 
 def _refuse_extracts(item: Field) -> None:
-    if len({use.mapping.extract for use in item.uses}) > 1:
+    if len({pattern for use in item.uses for pattern in use.mapping.patterns}) > 1:
         raise CannotGenerate(f"the columns that read {item.name!r} of dataset {item.dataset} extract different parts of it", dataset=item.dataset)
 
 

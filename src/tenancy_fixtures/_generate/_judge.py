@@ -100,7 +100,9 @@ def _by_rules(item: Field, texts: pl.Series, encoding: str) -> pl.Series:
 
 
 def _extracted(use: Use, texts: pl.Series) -> pl.Series:
-    return texts.str.extract(use.mapping.extract, 1) if use.mapping.extract is not None else texts
+    # Where the columns of a uuid have several, no records are made.
+    pattern = use.mapping.patterns[0]
+    return texts if pattern is None else texts.str.extract(pattern, 1)
 
 
 def _encodable(text: str, encoding: str) -> bool:

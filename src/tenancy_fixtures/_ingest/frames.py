@@ -92,7 +92,7 @@ class Converter:
 
     def apply(self, raw: RawFrame, *, source: str, header: Header, offset: int = 0) -> Frame:
         """The typed frame of a frame of text; ``offset`` counts the records of the sources before this one."""
-        work = _Work(raw, header, source, self._uuids)
+        work = _Work(raw, header, source, self._uuids, by_record=self.plan.by_record or raw.by_record)
         made = [work.make(target) for target in self.plan.targets]
         numbers = raw.numbers + offset
         if self.left_out and len(numbers):
@@ -169,8 +169,9 @@ class Converter:
 class _Work:
     """One frame while it is converted. What several targets need alike is made once."""
 
-    def __init__(self, raw: RawFrame, header: Header, source: str, uuids: UuidMaker) -> None:
+    def __init__(self, raw: RawFrame, header: Header, source: str, uuids: UuidMaker, *, by_record: bool) -> None:
         self._raw = raw
+        self._by_record = by_record
         self._header = header
         self._positions = {name: str(position) for position, name in enumerate(header)}
         self._source = source
@@ -311,9 +312,13 @@ class _Work:
         if not names:
             return pl.Series([None], dtype=pl.String).new_from_index(0, self._raw.cells.height)
         cells = self._without_nulls(item, self._raw.cells[self._positions[names[0]]])
-        for name in names[1:] if self._raw.by_record else ():
+        for name in names[1:] if self._by_record else ():
+            if not cells.null_count():
+                break
             # Each record has fields of its own: what this one calls otherwise.
             other = self._without_nulls(item, self._raw.cells[self._positions[name]])
+            if cells.dtype != other.dtype:
+                cells, other = as_text(cells), as_text(other)
             cells = pl.select(pl.coalesce(cells, other)).to_series()
         return cells
 

@@ -148,10 +148,14 @@ class TargetPlan:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is done with every record of a dataset; ``ignored`` are source columns that no target reads."""
+    """What is done with every record of a dataset; ``ignored`` are source columns that no target reads.
+
+    With ``by_record`` each record's first value under several names is read, in tables too.
+    """
 
     targets: tuple[TargetPlan, ...]
     ignored: tuple[str, ...]
+    by_record: bool = False
 
 
 def fitted(dataset: Dataset, tables: Mapping[str, Table]) -> Dataset:
@@ -206,7 +210,7 @@ def compile_dataset(dataset: Dataset, tables: Mapping[str, Table], headers: Mapp
     """
     _require_inputs(dataset, tables, headers)
     targets = tuple(_compile_target(dataset, target, tables, headers, checks) for target in dataset.targets)
-    return Plan(targets, _ignored(dataset, headers))
+    return Plan(targets, _ignored(dataset, headers), dataset.source.first_of == "record")
 
 
 def _compile_target(dataset: Dataset, target: Target, tables: Mapping[str, Table], headers: Mapping[str, Header], checks: bool) -> TargetPlan:
@@ -262,11 +266,11 @@ def _require_complete(dataset: Dataset, table: Table, columns: list[ColumnPlan])
 def _inputs(mapping: ColumnMapping) -> tuple[Input, ...]:
     nulls = tuple(mapping.nulls)
     if mapping.join is not None:
-        return tuple(Input(tuple(part.split("|")), nulls, mapping.extract) for part in mapping.join.columns)
+        return tuple(Input(tuple(part.split("|")), nulls, pattern) for part, pattern in zip(mapping.join.columns, mapping.patterns))
     steps = compile_steps(mapping.steps, "|".join(mapping.source or mapping.uuid or ()))
     if mapping.source is not None:
-        return (Input(tuple(mapping.source), nulls, mapping.extract, steps),)
-    return tuple(Input(tuple(part.split("|")), nulls, mapping.extract, steps) for part in mapping.uuid or ())
+        return (Input(tuple(mapping.source), nulls, mapping.patterns[0], steps),)
+    return tuple(Input(tuple(part.split("|")), nulls, pattern, steps) for part, pattern in zip(mapping.uuid or (), mapping.patterns))
 
 
 def _require_inputs(dataset: Dataset, tables: Mapping[str, Table], headers: Mapping[str, Header]) -> None:
@@ -328,8 +332,8 @@ def _describe(header: Header, known: frozenset[str], delimiter: str | None) -> s
 
 def _compile_column(target: Target, column: Column, mapping: ColumnMapping, *, required: bool, taken: frozenset[str]) -> ColumnPlan:
     cast = _TO_LOOK_UP if mapping.lookup is not None else cast_for(column.type)
-    if mapping.extract is not None:
-        require_pattern(mapping.extract, column.name, group=True)
+    for pattern in filter(None, mapping.patterns):
+        require_pattern(pattern, column.name, group=True)
     kind = None
     if mapping.uuid is not None:
         kind = mapping.uuid_kind or target.table

@@ -14,7 +14,7 @@ import polars as pl
 
 from .._pack_models import Step
 from ..exceptions import PackInvalid
-from .arrays import literals
+from .arrays import from_json, literals
 from .casts import BLANKS
 from .members import are_pairs, pairs_as_object, value_of_pair
 from .texts import as_text
@@ -230,7 +230,11 @@ def _shift(places: int, _: Step) -> CompiledStep:
 
 def _split(separator: str, _: Step) -> CompiledStep:
     def convert(text: pl.Series) -> pl.Series:
-        return literals(text.str.split(separator))
+        pieces = literals(text.str.split(separator).list.eval(pl.element().str.strip_chars(BLANKS)))
+        if not text.str.starts_with("[").any():
+            return pieces
+        # A list of the source's own is JSON by now, whatever is in its values.
+        return pl.select(pl.when(text.str.starts_with("[")).then(pl.coalesce(from_json(as_text)(text), pieces)).otherwise(pieces)).to_series()
 
     return CompiledStep(convert, "split")
 
