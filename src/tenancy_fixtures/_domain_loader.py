@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from .packs import Pack
 
 _LISTED = 8  # shapes that a message names
+_EMPTY = ""  # the shape of what holds no record: an export has such files where there was nothing to export
 
 
 class DomainLoader(DataLoader):
@@ -124,6 +125,7 @@ class DomainLoader(DataLoader):
         context.passed_over.update(
             (source.name, shape.declared.holds_nothing) for shape in known if shape.declared.holds_nothing for source in found.get(shape.name, ())
         )
+        context.passed_over.update((source.name, "it holds no record") for source in found.get(_EMPTY, ()))
         wanted = [
             Wanted(dataset, Place("", spool, tuple(sources)), shape.hooks(dataset, self.given))
             for shape in known
@@ -154,7 +156,9 @@ class DomainLoader(DataLoader):
         found: dict[str, list[FileSource]] = {}
         refused: list[Detection] = []
         for source, detection in (pair for sources in places for pair in detect_each(sources, known)):
-            if detection.shape is None or (self.domain is not None and detection.domain != self.domain):
+            if detection.empty:
+                found.setdefault(_EMPTY, []).append(source)
+            elif detection.shape is None or (self.domain is not None and detection.domain != self.domain):
                 refused.append(detection)
             else:
                 found.setdefault(detection.shape, []).append(source)

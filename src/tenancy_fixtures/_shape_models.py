@@ -48,9 +48,14 @@ class Recognise(Model):
 
     @model_validator(mode="after")
     def _says_something(self) -> Recognise:
-        if not (self.needs or self.values or self.text):
+        if not (self.tells or self.files):
             raise ValueError("say what the contents are known by: needs, values or text")
         return self
+
+    @property
+    def tells(self) -> bool:
+        """Whether it says anything of the contents."""
+        return bool(self.needs or self.values or self.text)
 
     @property
     def names(self) -> List[str]:
@@ -110,6 +115,8 @@ class FileShape(Model):
     def _loads(self) -> FileShape:
         if bool(self.datasets) == bool(self.holds_nothing):
             raise ValueError("give datasets, or say in holds_nothing why there is nothing to load")
+        if self.datasets and not all(known.tells for known in self.known_by):
+            raise ValueError("say what the contents are known by: the name alone is enough only where there is nothing to load")
         names = [dataset.name for dataset in self.datasets]
         if len(set(names)) < len(names):
             raise ValueError("two datasets have the same name")

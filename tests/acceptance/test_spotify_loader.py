@@ -14,7 +14,7 @@ import pytest
 from tenancy_fixtures import DomainLoader, FixtureManager, Settings, SpotifyDataLoader
 from tenancy_fixtures._fixture import Operation, run
 from tenancy_fixtures._shapes import DatasetReport, RunReport
-from tenancy_fixtures.exceptions import ConfigurationError, DataRejected, UnknownShape, ValidationFailed, WrongDomain
+from tenancy_fixtures.exceptions import ConfigurationError, DataRejected, SourceEmpty, UnknownShape, ValidationFailed, WrongDomain
 from tests.acceptance.support import PackFolder, State, failing
 
 pytestmark = pytest.mark.anyio
@@ -534,3 +534,25 @@ async def test_a_pack_has_kinds_of_files_of_its_own(settings: Settings, spoilt: 
     async with FixtureManager(settings, pack=spoilt.pack()) as manager:
         findings = (await manager.validate_pack()).findings
     assert [finding.object for finding in findings if finding.rule == "column"] == ["acts → artists.nowhere"]
+
+
+async def test_an_export_is_loaded_whatever_it_has_nothing_of(acme: FixtureManager, state: State, tmp_path: Path):
+    """Where somebody hears no podcasts, an export has an empty list of them; and much that is no music."""
+    write(tmp_path / "StreamingHistory_music_0.json", [{"endTime": "2021-05-10 11:03", "artistName": "Nina", "trackName": "T", "msPlayed": 9}])
+    empty = {"StreamingHistory_podcast_0.json": [], "Playlist1.json": {"playlists": []}}
+    beside = {"Wrapped2024.json": {"topTracks": {"minutes": 5}}, "MessageData.json": [{"URI": "spotify:message:1", "members": ["a"]}]}
+    for name, document in {**empty, **beside}.items():
+        write(tmp_path / name, document)
+    report = await load(acme, tmp_path, user="alice")
+    assert state.counts("acme")["listening_history"] == 1
+    skipped = {step.object: step.detail["reason"] for step in report.steps if step.action == "skip" and "reason" in step.detail}
+    assert {name: skipped.get(name) for name in empty} == dict.fromkeys(empty, "it holds no record")
+    assert set(beside) <= set(skipped)
+
+
+async def test_a_file_without_a_record_alone(acme: FixtureManager, tmp_path: Path):
+    report = await load(acme, write(tmp_path / "x.json", []))
+    assert (report.written, [step.action for step in report.steps]) == (0, ["skip"])
+    (tmp_path / "tracks.csv").write_text("track_id,track_name,artists\n")
+    with pytest.raises(SourceEmpty, match="has a header and no record"):
+        await load(acme, tmp_path / "tracks.csv")

@@ -310,3 +310,35 @@ def test_a_pack_declares_shapes_of_its_own(tmp_path):
     assert not DomainLoader.detect(tmp_path / "x.json", pack=without).known
     (folder / "shapes" / "mine.json").write_text(json.dumps({**mine, "description": "changed"}))
     assert Pack.from_folder(folder).digest != pack.digest
+
+
+# --- what holds nothing -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("text", ["[]", " [ ]\n", "{}", '{"playlists": []}', '[{"a": null, "b": [{}]}]', "\ufeff[]"])
+def test_a_document_without_a_value_is_empty(what, text):
+    found = what(text, shape("one", {"needs": ["id"]}))
+    assert (found.empty, found.known) == (True, False)
+
+
+@pytest.mark.parametrize("text", ["[0]", '{"a": ""}', '[{"a": false}]', "[", "[] x", "<html>", "[" * 150 + "1" + "]" * 150, '{"a": [[1]]}'])
+def test_a_document_with_a_value_or_a_fault_is_not(what, text):
+    assert not what(text, shape("one", {"needs": ["id"]})).empty
+
+
+def test_a_header_without_a_record_is_known_by_its_names(what):
+    asks = shape("one", {"needs": ["id"], "values": {"id": "^[0-9]+$"}})
+    assert what("id,name\n", asks, name="x.csv").shape == "one"
+    assert what("id,name\nx,y\n", asks, name="x.csv").shape is None
+    assert what("name\n", asks, name="x.csv").shape is None
+
+
+def test_a_name_alone_is_enough_only_for_what_holds_nothing(what):
+    beside, other = shape("beside", {"files": ["vocab.*"]}, holds_nothing="it says nothing"), shape("other", {"needs": ["a"]})
+    assert what({"b": 1}, beside, other, name="Vocab.json").shape == "beside"
+    assert what({"a": 1}, beside, other, name="vocab.json").shape == "other", "what the contents say comes first"
+    assert what({"b": 1}, beside, other, name="words.json").shape is None
+    with pytest.raises(ValueError, match="the name alone"):
+        shape("one", {"files": ["x.json"]})
+    with pytest.raises(ValueError, match="say what the contents are known by"):
+        shape("one", {}, holds_nothing="it says nothing")

@@ -29,7 +29,7 @@ class Detection(Shape):
 
     ``why`` says in words what it is known by, or what was seen instead; ``rejected`` has, for each shape that it is not, why.
     ``nearest`` are, where it is of no kind, the shapes that it has something of, that of which it has most first.
-    For several files at once ``parts`` has one for each, and the rest is said where they agree.
+    ``empty`` is a document of JSON without a single value. For several files at once ``parts`` has one for each, and the rest is said where they agree.
     """
 
     source: str
@@ -39,6 +39,7 @@ class Detection(Shape):
     why: tuple[str, ...] = ()
     rejected: Mapping[str, str] = field(default_factory=dict, repr=False)
     nearest: tuple[str, ...] = ()
+    empty: bool = False
     parts: tuple[Detection, ...] = ()
 
     @property
@@ -76,7 +77,9 @@ def detect_source(source: FileSource, shapes: Sequence[KnownShape]) -> Detection
     rejected = {match.shape.name: match.missing for match in matches if match.missing is not None}
     if not fitting:
         near = sorted((match for match in matches if match.found), key=lambda match: -match.found)
-        return Detection(source.name, why=(f"it is {sample.seen}",), rejected=rejected, nearest=tuple(match.shape.name for match in near))
+        return Detection(
+            source.name, why=(f"it is {sample.seen}",), rejected=rejected, nearest=tuple(match.shape.name for match in near), empty=sample.empty
+        )
     best, *others = fitting
     for other in others:
         rejected[other.shape.name] = "it fits too, and asks for less" if other.weight < best.weight else _tie(best)
@@ -120,6 +123,8 @@ def _match_one(shape: KnownShape, known: Recognise, sample: Sample) -> _Match:
     hinted = any(fnmatch(name.lower(), pattern.lower()) for pattern in known.files)
     if known.formats and sample.format not in known.formats:
         return _Match(shape, missing=f"it is {sample.format}, not {' or '.join(known.formats)}")
+    if not known.tells and not hinted:
+        return _Match(shape, missing="it is not called like one")
     (found, absent), why = _needed(known, sample), []
     unlike = _unlike(known, sample)
     problem = absent or _lacking(known, sample) or next(iter(unlike), None) or _text(known, sample)
@@ -154,6 +159,8 @@ def _lacking(known: Recognise, sample: Sample) -> str | None:
 
 def _unlike(known: Recognise, sample: Sample) -> list[str]:
     """For each name whose values are not as they should be, that they are not."""
+    if sample.headed:
+        return []
     problems = []
     for path, pattern in known.values.items():
         names = path.split("|")

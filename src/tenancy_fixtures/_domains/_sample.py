@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from itertools import islice
@@ -31,7 +32,8 @@ _MARKS = {b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 class Sample:
     """``values`` has some values, as texts, under each name: a column, or a path in the documents. ``text`` is the first part of the file.
 
-    ``fault`` says why there are no names; ``headless``, that none of a table's names is one that anybody knows.
+    ``fault`` says why there are no names; ``headless``, that none of a table's names is one that anybody knows; ``headed``, that a table
+    has names and no record; ``empty``, that a document has no value at all.
     """
 
     source: str
@@ -41,6 +43,8 @@ class Sample:
     text: str = field(repr=False, default="")
     fault: str | None = None
     headless: bool = False
+    headed: bool = False
+    empty: bool = False
 
     def find(self, name: str) -> list[str] | None:
         """The values under a name; ``None`` where it is not there. ``**.x`` is ``x`` at any depth."""
@@ -88,7 +92,7 @@ def take_sample(source: FileSource, wanted: Iterable[str], hints: Iterable[str] 
                 if value is not None and len(kept) < _VALUES:
                     kept.append(value)
         fault = None if documents else "no object of JSON begins there"
-        return Sample(source.name, kind, len(documents), values, head, fault)
+        return Sample(source.name, kind, len(documents), values, head, fault, empty=kind == "json" and _is_empty(head))
     try:
         fields = {**{name: Field("hint") for name in hints}, **{name: Field("exact") for name in wanted}}
         return _of_table(source, kind, fields, head)
@@ -108,7 +112,22 @@ def _of_table(source: FileSource, kind: str, fields: Mapping[str, Field], head: 
             cells = frame.cells[str(place)].head(_VALUES).to_list() if str(place) in frame.cells.columns else []
             values[plain(name, kind)] += [_as_text(cell) for cell in cells if cell is not None]
     headless = kind == "csv" and not count_wanted(reader.header, fields)
-    return Sample(source.name, kind, 0 if frame is None else frame.cells.height, values, head, headless=headless)
+    records = 0 if frame is None else frame.cells.height
+    return Sample(source.name, kind, records, values, head, headless=headless, headed=not headless and not records)
+
+
+def _is_empty(text: str) -> bool:
+    """Whether a text is JSON, and there is no value in it."""
+    try:
+        return not _has_value(json.loads(text.lstrip("\ufeff")))
+    except (ValueError, RecursionError):
+        return False
+
+
+def _has_value(document: Any) -> bool:
+    if isinstance(document, (dict, list)):
+        return any(map(_has_value, document.values() if isinstance(document, dict) else document))
+    return document is not None
 
 
 def _head(source: FileSource) -> str:
