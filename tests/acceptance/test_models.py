@@ -34,6 +34,10 @@ FILES: dict[str, tuple[str, Any]] = {
     "special_tokens_map.json": ("side-files", {"unk_token": "[UNK]", "sep_token": "[SEP]", "pad_token": "[PAD]", "cls_token": "[CLS]"}),
     "generation_config.json": ("side-files", {"_from_model_config": True, "eos_token_id": 2, "transformers_version": "4.41.2"}),
     "preprocessor_config.json": ("side-files", {"image_processor_type": "CLIPImageProcessor", "do_resize": True}),
+    "1_Pooling/config.json": ("side-files", {"word_embedding_dimension": 384, "pooling_mode_cls_token": False}),
+    "modules.json": ("side-files", [{"idx": 0, "name": "0", "path": "", "type": "sentence_transformers.models.Transformer"}]),
+    "requirements.txt": ("side-files", "mlflow==2.1.1\nscikit-learn\n"),
+    "python_env.yaml": ("side-files", "python: 3.9.0\ndependencies: [pip]\n"),
     "model.safetensors.index.json": ("side-files", {"metadata": {"total_size": 12}, "weight_map": {"a.weight": "model-1.safetensors"}}),
 }
 OTHERS: dict[str, Any] = {
@@ -136,6 +140,38 @@ async def test_every_price_is_kept_to_the_last_digit(acme: FixtureManager, state
     assert state.value("SELECT count(*) FROM t_acme.ai_model_parameters WHERE name = 'metadata.notes'") == sum(
         "rpm" in entry for entry in listed.values()
     )
+
+
+ENTRY = {"input_cost_per_token": 0.5, "max_tokens": 8}
+
+
+@pytest.mark.parametrize(
+    "around",
+    [
+        {"models": [{"model": "a", "provider": "x", **ENTRY}, {"model": "b", "provider": "y", **ENTRY}]},
+        {"models": {"a": {"provider": "x", **ENTRY}, "b": {"provider": "y", **ENTRY}}},
+        {"x": {"a": ENTRY}, "y": {"models": {"b": ENTRY}}},
+        {"x": [{"name": "a", "provider": "x", **ENTRY}], "data": {"b": {"provider": "y", **ENTRY}}},
+    ],
+)
+async def test_what_stands_around_entries_is_no_model(acme: FixtureManager, state: State, tmp_path: Path, around: Any):
+    found = await load(acme, write(tmp_path, "prices.json", around))
+    assert found["ai-price-list.models"].read == 2
+    rows = state.rows("SELECT name, provider, max_input_tokens FROM t_acme.ai_models ORDER BY name")
+    assert [tuple(row.values()) for row in rows] == [("a", "x", 8), ("b", "y", 8)]
+    assert [row["name"] for row in rows_of(state, "ai_model_prices", "t.name, amount")] == ["input_cost_per_token"] * 2
+
+
+async def test_a_row_without_a_name_is_one_bad_record(acme: FixtureManager, tmp_path: Path):
+    found = await load(
+        acme, write(tmp_path, "prices.csv", "model,provider,input_cost_per_token,max_tokens\na,x,1,2\n,y,1,2\n"), on_error="reject", max_share=1.0
+    )
+    assert [(found[f"ai-price-list.{name}"].read, found[f"ai-price-list.{name}"].rejects) for name in ("models", "prices")] == [(2, 1), (2, 1)]
+
+
+async def test_no_number_is_no_result(acme: FixtureManager, state: State, tmp_path: Path):
+    await load(acme, write(tmp_path, "results.csv", "model,checkpoint,accuracy,f1\na,one,0.5,NaN\n"))
+    assert [row["benchmark"] for row in state.rows("SELECT benchmark FROM t_acme.ai_evaluations")] == ["accuracy"]
 
 
 async def test_an_entry_that_is_wrong_is_named_and_the_others_are_loaded(acme: FixtureManager, state: State, tmp_path: Path):

@@ -16,6 +16,8 @@ _NAMES = ("model", "model_name", "name", "id")
 _VERSIONS = ("pretrained", "version", "checkpoint", "revision")
 # An entry that only shows how entries are written.
 _SAMPLE = "sample_spec"
+# What a list may stand under. What else does is the provider.
+_AROUND = frozenset({"models", "data", "items", "results", "prices"})
 _PRICE = re.compile(r"(?:^|[_. ])(?:cost|price|pricing)(?:$|[_. ])", re.IGNORECASE)
 _RANGE = re.compile(r"\.range(?:\.|$)")  # for how many tokens a price holds
 _ROUND = {"max_tokens", "max_input_tokens", "max_output_tokens", "context_window", "context_length", "max_completion_tokens", "context_size"}
@@ -26,6 +28,7 @@ _SUPPORTS = "supports_"
 _SIZES = re.compile(r"^(?:params?|parameters|flops|macs|size|gflops|mparams)\b", re.IGNORECASE)
 _MILLIONS = re.compile(r"^params?(?:eters)? ?\(m\)$", re.IGNORECASE)
 _NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?")
+_NO_RESULT = frozenset({"none", "", "nan"})
 _VARIABLE = re.compile(r"(?<!\{)\{\{?\s*([A-Za-z_]\w*)\s*\}?\}(?!\})")
 
 
@@ -85,7 +88,7 @@ def result_versions(document: Any, given: Mapping[str, str]) -> Iterator[Object]
 def result_evaluations(document: Any, given: Mapping[str, str]) -> Iterator[Object]:  # noqa: ARG001
     """One record for each result of a row; an empty cell is none."""
     for key, value in document.items():
-        if value not in (None, "") and key.lower() not in {*_NAMES, *_VERSIONS} and not _SIZES.match(key):
+        if str(value).lower() not in _NO_RESULT and key.lower() not in {*_NAMES, *_VERSIONS} and not _SIZES.match(key):
             yield {"model": _first(document, *_NAMES), "version": _version(document), "benchmark": key, "metric": "score", "value": value}
 
 
@@ -117,14 +120,32 @@ def prompts(document: Any, given: Mapping[str, str]) -> Iterator[Object]:
 
 
 def _entries(document: Any) -> Iterator[tuple[Any, Any]]:
-    """Names and entries: of a row or an object that names its model, or of an object that has one entry under each name."""
+    """Names and entries: of a row or an object that names its model, or of an object that has one entry under each name.
+
+    What stands around them, such as a list under ``models`` or one object for each provider, is no model.
+    """
     name = _first(document, *_NAMES)
-    if isinstance(name, str):
+    if isinstance(name, str) or not any(isinstance(entry, (dict, list)) for entry in document.values()):
         yield name, document
         return
     for key, entry in document.items():
-        if key != _SAMPLE:
+        if isinstance(entry, list) and any(map(_is_model, entry)):
+            for item in entry:
+                yield from _entries(item) if isinstance(item, dict) else [(None, item)]
+        elif _holds_models(entry):
+            provider = {} if key in _AROUND else {"provider": key}
+            yield from ((name, {**provider, **inner} if isinstance(inner, dict) else inner) for name, inner in _entries(entry))
+        elif key != _SAMPLE:
             yield key, entry
+
+
+def _is_model(entry: Any) -> bool:
+    """Whether it says itself what something costs, or how much it takes."""
+    return isinstance(entry, dict) and any(key in _ROUND or _PRICE.search(key) for key in entry)
+
+
+def _holds_models(entry: Any) -> bool:
+    return isinstance(entry, dict) and not _is_model(entry) and any(_is_model(inner) or _holds_models(inner) for inner in entry.values())
 
 
 def _plain(entry: Any) -> Iterator[tuple[str, Any]]:
