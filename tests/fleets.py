@@ -184,11 +184,11 @@ def fleet_in(admin_url: str) -> Iterator[Fleet]:
 
 
 _PICTURE = """
-SELECT 'schema ' || n.nspname || ' ' || pg_get_userbyid(n.nspowner) || ' ' || coalesce(n.nspacl::text, '') || ' ' || coalesce(obj_description(n.oid), '') AS part
+SELECT 'schema ' || n.nspname || ' ' || pg_get_userbyid(n.nspowner) || ' ' || coalesce(n.nspacl, acldefault('n', n.nspowner))::text || ' ' || coalesce(obj_description(n.oid), '') AS part
   FROM pg_namespace n WHERE n.nspname = ANY (%(names)s)
 UNION ALL
 SELECT 'relation ' || c.oid || ' ' || n.nspname || '.' || c.relname || ' ' || c.relkind::text || ' ' || pg_get_userbyid(c.relowner) || ' '
-    || coalesce(c.relacl::text, '') || ' ' || coalesce(obj_description(c.oid), '') || ' ' || coalesce(array_to_string(c.reloptions, ','), '')
+    || coalesce(c.relacl, acldefault(CASE c.relkind WHEN 'S' THEN 's' ELSE 'r' END::"char", c.relowner))::text || ' ' || coalesce(obj_description(c.oid), '') || ' ' || coalesce(array_to_string(c.reloptions, ','), '')
   FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY (%(names)s)
 UNION ALL
 SELECT 'column ' || a.attrelid || '.' || a.attname || ' ' || format_type(a.atttypid, a.atttypmod) || ' ' || a.attnotnull || ' ' || coalesce(a.attacl::text, '')
@@ -206,10 +206,10 @@ UNION ALL
 SELECT 'trigger ' || g.oid || ' ' || pg_get_triggerdef(g.oid) || ' ' || g.tgenabled::text
   FROM pg_trigger g JOIN pg_class c ON c.oid = g.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace WHERE n.nspname = ANY (%(names)s)
 UNION ALL
-SELECT 'routine ' || p.oid || ' ' || p.proname || ' ' || p.prosrc || ' ' || pg_get_userbyid(p.proowner) || ' ' || coalesce(p.proacl::text, '')
+SELECT 'routine ' || p.oid || ' ' || p.proname || ' ' || p.prosrc || ' ' || pg_get_userbyid(p.proowner) || ' ' || coalesce(p.proacl, acldefault('f', p.proowner))::text
   FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace WHERE n.nspname = ANY (%(names)s)
 UNION ALL
-SELECT 'type ' || t.oid || ' ' || t.typname || ' ' || pg_get_userbyid(t.typowner) || ' ' || coalesce(t.typacl::text, '')
+SELECT 'type ' || t.oid || ' ' || t.typname || ' ' || pg_get_userbyid(t.typowner) || ' ' || coalesce(t.typacl, acldefault('T', t.typowner))::text
     || ' ' || coalesce((SELECT string_agg(e.enumlabel, ',' ORDER BY e.enumsortorder) FROM pg_enum e WHERE e.enumtypid = t.oid), '')
   FROM pg_type t JOIN pg_namespace n ON n.oid = t.typnamespace WHERE n.nspname = ANY (%(names)s)
 """

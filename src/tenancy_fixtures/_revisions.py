@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path  # noqa: TC003 - a field's type
-from typing import Any
+from typing import Any, Protocol
 
-# Runs a revision on a connection of SQLAlchemy's.
-OnlineWork = Callable[[Any], None]
+
+class OnlineWork(Protocol):
+    """Runs a revision on a connection of SQLAlchemy's; ``fresh`` says that nobody uses the schema yet."""
+
+    def __call__(self, connection: Any, *, fresh: bool) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -20,7 +22,8 @@ class Revision:
 
     One that Alembic knows has its id there as ``version``, and as ``heads`` what Alembic's version table says once it is applied. Its
     ``number`` is its place in the order from base to head, ``sql`` what it compiles to, ``source`` the text that it was compiled from. Where
-    it must be asked on a connection instead, since it reads what is there, ``work`` does that and ``sql`` is empty.
+    it must be asked on a connection instead, since it reads what is there, ``work`` does that and ``sql`` is empty. One that ``leaves`` its transaction runs within it where nobody uses the
+    schema yet, and not elsewhere.
     """
 
     number: int
@@ -32,6 +35,7 @@ class Revision:
     heads: tuple[str, ...] = ()
     source: str | None = field(repr=False, default=None)
     work: OnlineWork | None = field(repr=False, compare=False, default=None)
+    leaves: bool = False
 
     @property
     def label(self) -> str:

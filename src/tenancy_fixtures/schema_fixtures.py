@@ -48,7 +48,7 @@ class SchemaFixture(BaseFixture):
         """Create the schema, or apply the revisions that are missing."""
         if context.tenant is None or not await self._exists(context):
             return [Step(self.name, "create", context.tenant.namespace if context.tenant else "schema", {"revision": context.pack.head})]
-        pending, number = await self._pending(context), await self._standing(context)
+        pending, number = await self._to_migrate(context), await self._standing(context)
         steps = [Step(self.name, "migrate", revision.label) for revision in pending]
         steps = [self._following(context, number), *steps] if number != context.existing.revision else steps
         return [self._confinement(context), *steps] if await lacks_rights(context.transaction, context.existing) else steps
@@ -59,7 +59,7 @@ class SchemaFixture(BaseFixture):
             return [await self._create(context)]
         confined = [await self._confine(context)] if await lacks_rights(context.transaction, context.existing) else []
         steps = await self._follow(context)
-        steps += [await self._migrate(context, revision) for revision in await self._pending(context)]
+        steps += [await self._migrate(context, revision) for revision in await self._to_migrate(context)]
         if steps:
             await keep_up(context.transaction, context.existing, context.run_id, context.pack)
         return [*confined, *steps]
@@ -157,6 +157,11 @@ class SchemaFixture(BaseFixture):
     async def _holder(self, context: FixtureContext) -> UUID:
         return await isolation_of(context.existing).holder(context.transaction, context.existing)
 
+    async def _to_migrate(self, context: FixtureContext) -> list[Revision]:
+        pending = await self._pending(context)
+        _refuse_leaving(pending, context.tenant_id)
+        return pending
+
     async def _pending(self, context: FixtureContext) -> list[Revision]:
         to = context.pack.head if self.to is None else self.to
         if to > context.pack.head:
@@ -176,3 +181,16 @@ class SchemaFixture(BaseFixture):
         if context.pack.manifest.alembic is not None:
             return list(context.pack.revisions[standing:to])
         return [revision for revision in context.pack.revisions if revision.number not in applied and revision.number <= to]
+
+
+def _refuse_leaving(revisions: Sequence[Revision], tenant_id: str) -> None:
+    """See that all of this can be one transaction.
+
+    :raises PackInvalid: a revision goes on outside of it.
+    """
+    for revision in revisions:
+        if revision.leaves:
+            where = f"`alembic -x tenant={tenant_id} upgrade {revision.version}`"
+            hint = f"A tenant moves in one transaction. Run this one with Alembic itself, {where}, and go on here; --to {revision.number - 1} stops before it."
+            message = f"revision {revision.version} leaves its transaction: autocommit_block(), or CONCURRENTLY"
+            raise PackInvalid(message, file=str(revision.file), revision=revision.version, hint=hint)

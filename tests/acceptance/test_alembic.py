@@ -115,6 +115,48 @@ def alembic(state: State, folder: Path, schema: str, *command: str) -> str:
     return done.stdout
 
 
+OUTSIDE = """
+with op.get_context().autocommit_block():
+    op.execute("ALTER TYPE mood ADD VALUE 'loud'")
+    op.create_index("songs_by_genre", "songs", ["genre"], postgresql_concurrently=True)
+"""
+ONLINE_OUTSIDE = """
+bind = op.get_bind()
+with op.get_context().autocommit_block():
+    bind.execute(sa.text("ALTER TYPE mood ADD VALUE 'sad'"))
+"""
+
+
+async def test_a_revision_that_leaves_its_transaction_is_for_new_tenants_and_for_alembic(settings: Settings, tmp_path, state: State):
+    mood = Written("m1", ("ee5",), "op.execute(\"CREATE TYPE mood AS ENUM ('calm')\")")
+    outside = Written("m2", ("m1",), OUTSIDE)
+    online = Written("m3", ("m2",), ONLINE_OUTSIDE)
+    late = Written("m4", ("m3",), 'op.add_column("songs", sa.Column("mood", sa.Text))')
+    async with FixtureManager(settings, pack=hosted(tmp_path / "early")) as manager:
+        await manager.create_tenant("old")
+    folder = tmp_path / "late"
+    async with FixtureManager(settings, pack=hosted(folder, (*FIVE, mood, outside, online, late))) as manager:
+        await manager.create_tenant("new")
+        for dry_run in (True, False):
+            with failing(state, errors.PackInvalid, tenant="old", recorded=not dry_run) as caught:
+                await manager.migrate("old", dry_run=dry_run)
+            assert "alembic -x tenant=old upgrade m2" in str(caught[0].hint)
+        await manager.migrate("old", to=6)
+        alembic(state, folder, "t_old", "upgrade", "m2")
+        # Whether it leaves is known once it runs.
+        with failing(state, errors.PackInvalid, tenant="old") as caught:
+            await manager.migrate("old")
+        assert "alembic -x tenant=ID upgrade m3" in str(caught[0].hint)
+        alembic(state, folder, "t_old", "upgrade", "m3")
+        report = await manager.migrate("old")
+        assert [(step.action, step.object) for step in report.steps] == [("follow", "0008_m3"), ("migrate", "0009_m4")]
+        for name in ("old", "new"):
+            assert versions(state, f"t_{name}") == ["m4"]
+            assert (await manager.standing(name)).ok
+            labels = f"SELECT enumlabel FROM pg_enum WHERE enumtypid = 't_{name}.mood'::regtype ORDER BY enumsortorder"
+            assert [row["enumlabel"] for row in state.rows(labels)] == ["calm", "loud", "sad"]
+
+
 async def test_alembic_itself_goes_on_where_we_were_and_we_where_it_was(settings: Settings, tmp_path, state: State):
     async with FixtureManager(settings, pack=hosted(tmp_path)) as manager:
         await manager.create_tenant("acme")

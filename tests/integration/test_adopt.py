@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import secrets
 import shutil
-import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import psycopg
 import pytest
 from psycopg import sql
@@ -189,14 +189,9 @@ async def test_what_is_printed_moves_an_adopted_tenant_as_its_owner_too(adopting
         assert [(item.is_behind, item.ok) for item in before.values()] == [(True, False), (False, True), (False, False), (True, False)]
         assert {name: len(item.differences) for name, item in before.items()} == {"closed": 0, "done": 0, "drifted": 1, "open": 0}
         script = "".join(group.sql for group in await manager.migration_sql(names))
-        done = subprocess.run(
-            ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", str(adopting.database_url.get_secret_value())],
-            input=script,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert (done.returncode, done.stderr) == (0, "")
+        command = ["psql", "--no-psqlrc", "--quiet", "--set=ON_ERROR_STOP=1", "--dbname", adopting.database_url.get_secret_value()]
+        done = await anyio.run_process(command, input=script.encode(), check=False)
+        assert (done.returncode, done.stderr) == (0, b"")
         assert {name: len((await manager.standing(name)).differences) for name in names} == {"closed": 0, "done": 0, "drifted": 1, "open": 0}
         assert (await manager.get_tenant("closed")).revision == (await manager.get_tenant("open")).revision == HEAD
         strangers = "SELECT count(*) FROM pg_class WHERE relnamespace = ANY ('{tenant_open,tenant_closed}'::regnamespace[]) AND pg_get_userbyid(relowner) <> %s"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import re
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -15,6 +16,9 @@ from ..exceptions import PackInvalid
 from ._proxies import standing_in
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from contextlib import AbstractContextManager
+
     from alembic.config import Config
     from alembic.runtime.migration import MigrationContext
     from alembic.script import Script, ScriptDirectory
@@ -23,9 +27,11 @@ if TYPE_CHECKING:
 
     from .._revisions import OnlineWork
 
-# Words that only a statement of its own can hold: literals, names and comments are taken out before.
-_QUOTED = re.compile(r"'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(\$[A-Za-z_]*\$).*?\1|--[^\n]*|/\*.*?\*/", re.DOTALL)
-_CONCURRENTLY = re.compile(r"\bCONCURRENTLY\b", re.IGNORECASE)
+# Words that only a statement of its own can hold, outside of literals, names and comments. A materialised view is refreshed so within one.
+_CONCURRENTLY = re.compile(
+    r"(?P<quoted>'(?:[^']|'')*'|\"(?:[^\"]|\"\")*\"|(?P<tag>\$[A-Za-z_]*\$).*?(?P=tag)|--[^\n]*|/\*.*?\*/)|(?<!VIEW )\bCONCURRENTLY\b ?",
+    re.DOTALL | re.IGNORECASE,
+)
 
 
 class _NeedsConnection(BaseException):
@@ -50,34 +56,46 @@ class Environment:
         return {"target_metadata": self.metadata, "version_table": self.version_table, "script": self.scripts}
 
 
-def compiled(environment: Environment, script: Script) -> tuple[str, OnlineWork | None]:
-    """The revision's SQL and nothing, or no SQL and what runs it on a connection.
+@dataclass(frozen=True)
+class Compiled:
+    """What a revision does: its SQL, or where SQL does not say all ``work`` on a connection.
 
-    :raises PackInvalid: it leaves its transaction, so that a tenant could be left half migrated.
+    ``leaves`` says that it wants to commit what is in hand and go on outside of a transaction. The SQL does the same within one: that is for a
+    schema that nobody uses yet.
     """
-    output = io.StringIO()
+
+    sql: str
+    work: OnlineWork | None = None
+    leaves: bool = False
+
+
+def compiled(environment: Environment, script: Script) -> Compiled:
+    """The revision as SQL, or what runs it on a connection."""
+    output, left = io.StringIO(), []
+
+    @contextmanager
+    def noted() -> Iterator[None]:
+        left.append(True)
+        yield
+
     try:
-        _run(environment, script, context_for(environment, output), offline=True)
-    except _LeavesTransaction:
-        raise _refused(script) from None
+        _run(environment, script, context_for(environment, output), noted, offline=True)
     except (_NeedsConnection, Exception):  # noqa: BLE001 - what cannot be said without a connection fails in many ways; online it fails for good
-        return "", lambda connection: run_online(environment, script, connection)
-    sql = output.getvalue()
-    if _CONCURRENTLY.search(_QUOTED.sub(" ", sql)):
-        raise _refused(script)
-    return sql, None
+        return Compiled("", lambda connection, *, fresh: run_online(environment, script, connection, fresh=fresh))
+    sql, words = _CONCURRENTLY.subn(lambda found: found["quoted"] or "", output.getvalue())
+    return Compiled(sql, leaves=bool(left) or sql != output.getvalue()) if words else Compiled(sql, leaves=bool(left))
 
 
-def run_online(environment: Environment, script: Script, connection: Connection) -> None:
-    """Run the revision on a connection, inside the transaction that is in progress there.
+def run_online(environment: Environment, script: Script, connection: Connection, *, fresh: bool) -> None:
+    """Run the revision on a connection, inside the transaction that is in progress there; in a ``fresh`` schema all of it.
 
-    :raises PackInvalid: it wants to leave that transaction.
+    :raises PackInvalid: it wants to leave that transaction, and there are rows that others use.
     """
     from alembic.runtime.migration import MigrationContext
 
     context = MigrationContext.configure(connection=connection, opts=environment.options())
     try:
-        _run(environment, script, context, offline=False)
+        _run(environment, script, context, nullcontext if fresh else _leaves_transaction, offline=False)
     except _LeavesTransaction:
         raise _refused(script) from None
 
@@ -108,7 +126,10 @@ def offline_dialect() -> Dialect:
     return dialect
 
 
-def _run(environment: Environment, script: Script, context: MigrationContext, *, offline: bool) -> None:
+def _run(
+    environment: Environment, script: Script, context: MigrationContext, outside: Callable[[], AbstractContextManager[None]], *, offline: bool
+) -> None:
+    """Call the revision's ``upgrade``; ``outside`` is what it gets for a block outside of the transaction."""
     from alembic.operations import Operations
     from alembic.runtime.environment import EnvironmentContext
 
@@ -120,9 +141,9 @@ def _run(environment: Environment, script: Script, context: MigrationContext, *,
         for holder, name in ((operations, "get_bind"), (surroundings, "get_bind"), (surroundings, "is_offline_mode")):
             setattr(holder, name, _needs_connection)
         for holder in (operations, surroundings):
-            setattr(holder, "get_context", lambda: _OfflineContext(context))  # noqa: B010 - a method that is no attribute to assign to
+            setattr(holder, "get_context", lambda: _OfflineContext(context, outside))  # noqa: B010 - a method that is no attribute to assign to
     else:
-        setattr(context, "autocommit_block", _leaves_transaction)  # noqa: B010 - likewise
+        setattr(context, "autocommit_block", outside)  # noqa: B010 - likewise
     with standing_in(operations, surroundings):
         script.module.upgrade()
 
@@ -130,14 +151,12 @@ def _run(environment: Environment, script: Script, context: MigrationContext, *,
 class _OfflineContext:
     """What a revision gets for its context while it is compiled: what it does not know without a connection, it does not say."""
 
-    def __init__(self, context: MigrationContext) -> None:
+    def __init__(self, context: MigrationContext, outside: Callable[[], AbstractContextManager[None]]) -> None:
+        self.autocommit_block = outside
         self.dialect = context.dialect
         self.config = context.config
         self.script = context.script
         self.execute = context.execute
-
-    def autocommit_block(self) -> NoReturn:
-        _leaves_transaction()
 
     def __getattr__(self, name: str) -> NoReturn:
         raise _NeedsConnection(name)
@@ -152,9 +171,6 @@ def _leaves_transaction() -> NoReturn:
 
 
 def _refused(script: Script) -> PackInvalid:
-    hint = (
-        "A tenant moves in one transaction, whole or not at all. Make the index without CONCURRENTLY, or add the value of the enum in the transaction "
-        "(PostgreSQL 12 and later can) and use it in a later revision; where it must be outside, run this revision with Alembic itself, tenant by tenant."
-    )
-    message = f"revision {script.revision} ({script.doc}) leaves its transaction: autocommit_block(), or CONCURRENTLY"
+    message = f"revision {script.revision} ({script.doc}) leaves its transaction: autocommit_block()"
+    hint = f"A tenant moves in one transaction. Run this one with Alembic itself, `alembic -x tenant=ID upgrade {script.revision}`; then go on here."
     return PackInvalid(message, file=script.path, revision=script.revision, hint=hint)

@@ -27,7 +27,7 @@ def read_history(config: Path, *, metadata: str | MetaData | None = None, versio
 
     The modules of the revisions are: they are code, as the pack is. ``metadata`` is what it is, or ``module:attribute``.
 
-    :raises PackInvalid: there is no such history, a revision cannot be read or cannot run in a transaction, or there are several heads.
+    :raises PackInvalid: there is no such history, a revision cannot be read, or there are several heads.
     """
     scripts, settings = _read_scripts(config)
     environment = Environment(settings, scripts, _metadata(metadata) if isinstance(metadata, str) else metadata, version_table)
@@ -42,8 +42,9 @@ def read_history(config: Path, *, metadata: str | MetaData | None = None, versio
 def _revision(environment: Environment, number: int, script: Script, heads: tuple[str, ...]) -> Revision:
     path = Path(script.path)
     source = path.read_bytes().decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    sql, work = compiled(environment, script)
-    return Revision(number, script.revision, path, sql, version=script.revision, heads=heads, source=source, work=work)
+    done = compiled(environment, script)
+    facts: dict[str, Any] = {"version": script.revision, "heads": heads, "source": source, "work": done.work, "leaves": done.leaves}
+    return Revision(number, script.revision, path, done.sql, **facts)
 
 
 def _read_scripts(path: Path) -> tuple[ScriptDirectory, Config]:

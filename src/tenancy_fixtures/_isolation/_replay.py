@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from .._alembic import alone
@@ -32,11 +33,13 @@ async def make_head(transaction: Transaction, pack: Pack, namespace: str, *, own
 async def replay(transaction: Transaction, pack: Pack, namespace: str, *, to: int | None = None, owner: str | None = None) -> None:
     """Run the pack's revisions from the first one to that number, or all of them, in a schema that is fresh and empty."""
     for revision in pack.revisions[:to]:
-        await run_revision(transaction, pack, namespace, revision, owner=owner)
+        await run_revision(transaction, pack, namespace, revision, owner=owner, fresh=True)
 
 
-async def run_revision(transaction: Transaction, pack: Pack, namespace: str, revision: Revision, *, owner: str | None = None) -> None:
-    """Bring a schema forward by one revision, and what Alembic's version table says there with it.
+async def run_revision(
+    transaction: Transaction, pack: Pack, namespace: str, revision: Revision, *, owner: str | None = None, fresh: bool = False
+) -> None:
+    """Bring a schema forward by one revision, and what Alembic's version table says there with it; ``fresh``: nobody uses the schema yet.
 
     :raises PackError: PostgreSQL refused it, or it reached out of the schema.
     """
@@ -45,7 +48,7 @@ async def run_revision(transaction: Transaction, pack: Pack, namespace: str, rev
         await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared, owner=owner)
     else:
         async with alone():
-            await run_online(transaction, revision.work, file=file, namespace=namespace, shared=shared, owner=owner)
+            await run_online(transaction, partial(revision.work, fresh=fresh), file=file, namespace=namespace, shared=shared, owner=owner)
     await _write_versions(transaction, pack, namespace, revision.number, owner)
 
 
