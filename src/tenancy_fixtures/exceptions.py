@@ -31,7 +31,8 @@
     │   ├── PackMismatch                the tenant was made from another pack, or a newer release
     │   ├── DatasetNotFound             the pack has no such dataset
     │   ├── CannotGenerate              no records can be made that would fit the pack's schema and rules
-    │   └── CannotShare                 the schema holds what several tenants cannot share
+    │   ├── CannotShare                 the schema holds what several tenants cannot share
+    │   └── CannotCopy                  no pack can be written that would make the same schema, or load the same rows
     ├── SourceError                     data could not be read
     │   ├── SourceMissing               no such file, or no right to read it
     │   ├── SourceEmpty                 no header, no record
@@ -208,6 +209,10 @@ class CannotGenerate(PackError):
 
 class CannotShare(PackError):
     """The schema holds ``objects`` that tenants with row isolation cannot share; ``file`` makes them."""
+
+
+class CannotCopy(PackError):
+    """No pack can be written that would make the same schema, or load the same rows; ``objects`` names what stands in the way."""
 
 
 class SourceError(TenancyError, Terminal):

@@ -11,6 +11,7 @@ EXPECTED = {
     "AccessForbidden": 3,
     "AliasConflict": 5,
     "CannotGenerate": 6,
+    "CannotCopy": 6,
     "CannotShare": 6,
     "ColumnMissing": 6,
     "ConfigurationError": 3,

@@ -53,7 +53,8 @@ def tenancy(*arguments, **environment):
 
 
 def test_the_commands_are_these():
-    names = "adopt|alias|demo|detect|doctor|init|load|migrate|pack check|pack generate|pack new|pack rowify|server status|server stop"
+    names = "adopt|alias|demo|detect|doctor|eject|init|load|migrate|pack check|pack from-database|pack generate|pack new|pack rowify"
+    names += "|server status|server stop"
     names += "|tenant create|tenant drop|tenant list|tenant login|tenant show|validate"
     assert "|".join(" ".join(path) for path in COMMANDS) == names
 

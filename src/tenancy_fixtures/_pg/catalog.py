@@ -145,9 +145,13 @@ async def fingerprint(connection: AsyncConnection[Any], schema: str) -> dict[str
         cursor = connection.cursor(row_factory=tuple_row)
         quoted = await (await cursor.execute(query("catalog.look_from"), {"schema": schema})).fetchone()
         rows = await (await cursor.execute(query("catalog.fingerprint"), {"schema": schema})).fetchall()
-    # Not after a word or a dot: `a.` must not be found in `data.` or in `x.a.`.
-    own = re.compile(r'(?<![\w".$])' + re.escape((quoted or (schema,))[0]) + r"\.")
+    own = qualifier((quoted or (schema,))[0])
     return {own.sub(f"{PLACE}.", name): own.sub(f"{PLACE}.", definition) for name, definition in rows}
+
+
+def qualifier(quoted: str) -> re.Pattern[str]:
+    """What names a schema before one of its objects. Not after a word or a dot: ``a.`` must not be found in ``data.`` or in ``x.a.``."""
+    return re.compile(r'(?<![\w".$])' + re.escape(quoted) + r"\.")
 
 
 def digest(structure: Mapping[str, str]) -> str:

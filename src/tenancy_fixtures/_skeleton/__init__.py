@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 import shutil
-import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from .._pack_folder import whole_folder
 from .._pack_models import NAME
-from ..exceptions import OutputExists, PackError
 from ..packs import DEFAULT_FOLDER, SHAPES
 
 if TYPE_CHECKING:
@@ -35,32 +34,14 @@ def write_pack(folder: Path, name: str, *, default: bool = False, shapes: Sequen
     :raises OutputExists: the folder holds something, or is none.
     :raises PackError: it cannot be written.
     """
-    try:
-        there = folder.exists()
-        if there and (not folder.is_dir() or any(folder.iterdir())):
-            raise OutputExists(f"there already: {folder}", hint="Name a folder that is not there, or empty.", files=[str(folder)])
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(dir=folder.parent, prefix=".pack-") as scratch:
-            fresh = Path(scratch, "pack")
-            # Contents alone: what is installed may be closed to changes.
-            source, ignored = (DEFAULT_FOLDER, shutil.ignore_patterns(*_NO_PART)) if default else (_PACK, None)
-            shutil.copytree(source, fresh, copy_function=shutil.copyfile, ignore=ignored)
-            manifest = _NAME.sub(f'"name": "{name}"', (fresh / _MANIFEST).read_text(encoding="utf-8"), count=1)
-            (fresh / _MANIFEST).write_text(manifest, encoding="utf-8")
-            for shape in shapes:
-                (fresh / SHAPES).mkdir(exist_ok=True)
-                shutil.copyfile(shape, fresh / SHAPES / shape.name)
-            files = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
-            _move(fresh, folder, there=there)
-    except OSError as error:
-        raise PackError(f"{folder} cannot be written: {error.strerror}", hint="Check the folder's rights.", file=str(folder)) from error
+    with whole_folder(folder) as fresh:
+        # Contents alone: what is installed may be closed to changes.
+        source, ignored = (DEFAULT_FOLDER, shutil.ignore_patterns(*_NO_PART)) if default else (_PACK, None)
+        shutil.copytree(source, fresh, copy_function=shutil.copyfile, ignore=ignored)
+        manifest = _NAME.sub(f'"name": "{name}"', (fresh / _MANIFEST).read_text(encoding="utf-8"), count=1)
+        (fresh / _MANIFEST).write_text(manifest, encoding="utf-8")
+        for shape in shapes:
+            (fresh / SHAPES).mkdir(exist_ok=True)
+            shutil.copyfile(shape, fresh / SHAPES / shape.name)
+        files = sorted(path.relative_to(fresh) for path in fresh.rglob("*") if path.is_file())
     return [folder / path for path in files]
-
-
-def _move(fresh: Path, folder: Path, *, there: bool) -> None:
-    if not there:
-        fresh.replace(folder)
-        return
-    # Somebody may stand in it.
-    for path in sorted(fresh.iterdir()):
-        path.replace(folder / path.name)

@@ -22,7 +22,7 @@ class PlainGroup(TyperGroup):
     _ORDER = (
         *("init", "tenant", "load", "detect", "validate", "doctor", "migrate", "adopt", "pack", "demo", "server", "alias"),
         *("create", "list", "show", "login", "drop"),
-        *("new", "check", "generate", "rowify"),
+        *("new", "from-database", "check", "generate", "rowify"),
         *("status", "stop"),
     )
 

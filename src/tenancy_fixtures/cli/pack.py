@@ -16,6 +16,7 @@ from ._work import DATABASE_HELP, PACK_FORM, AsJson, PackOption, help_unless_ask
 from .validate import look_over
 
 if TYPE_CHECKING:
+    from .._from_database import PackWritten, Wishes
     from .._generate import GenerationReport
     from ..settings import Settings
 
@@ -75,6 +76,75 @@ def new(
     for path in files:
         _output.say(str(path))
     _output.note(f"The pack {name!r} is there. Look it over: {command()} pack check {shlex.quote(str(folder))}")
+
+
+@pack_app.command("from-database", cls=PlainCommand, epilog=DATABASE_HELP)
+def from_database(
+    context: typer.Context,
+    schema: Annotated[str, typer.Argument(metavar="SCHEMA", help="The schema, as PostgreSQL spells it.", show_default=False)],
+    *,
+    to: Annotated[
+        Optional[Path],
+        typer.Option(metavar="FOLDER", help="A folder that is not there yet, or empty. Without it: one of the schema's name.", show_default=False),
+    ] = None,
+    name: Annotated[
+        Optional[str], typer.Option(metavar="NAME", help="What the pack is called. Without it: what the folder is called.", show_default=False)
+    ] = None,
+    data: Annotated[
+        Optional[list[str]],
+        typer.Option(metavar="TABLE", help="A table whose rows go into the pack, however many there are, and personal or not. Repeatable."),
+    ] = None,
+    rows: Annotated[
+        int, typer.Option(metavar="N", min=0, help="Other tables go in where they have at most so many rows, and look like no personal data.")
+    ] = 500,
+    shared_schema: Annotated[
+        Optional[list[str]], typer.Option(metavar="NAME", help="Another schema that the pack may refer to, and all tenants share. Repeatable.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Write a pack from a schema that is there: its script, and the rows of its reference tables, with keys that are guessed. The schema is only read.
+
+    The script is run, and the rows are loaded, in a schema that is taken back, and compared: what would not be the same is an error, and nothing is written.
+    """
+    import re
+
+    from .._from_database import Wishes
+    from .._pack_models import NAME
+    from .._skeleton import name_for
+
+    folder = to or Path(re.sub(r"[^A-Za-z0-9_.-]+", "-", schema).lstrip("-.") or "pack")
+    name = name or name_for(folder)
+    if not re.fullmatch(NAME, name):
+        raise typer.BadParameter("a pack's name is 1 to 63 of a-z 0-9 _ . - and begins with a letter or digit", param_hint="--name")
+    wishes = Wishes(tuple(data or ()), tuple(shared_schema or ()), rows)
+    written = run(lambda: _from_database(settings_for(context), schema, folder, name, wishes))
+    if as_json:
+        _output.emit(written.to_dict())
+        return
+    _show_written(written)
+    _output.note(f"Look it over: {command()} pack check {shlex.quote(str(folder))}")
+
+
+async def _from_database(settings: "Settings", schema: str, folder: Path, name: str, wishes: "Wishes") -> "PackWritten":
+    async with opened(settings, needs_pack=False) as work:
+        return await work.manager.pack_from_database(schema, folder, name=name, wishes=wishes)
+
+
+def _show_written(written: "PackWritten") -> None:
+    _output.say(f"The pack {written.pack!r} is in {written.folder}: {_output.counted(written.objects, 'definition')} of schema {written.schema}.")
+    for what, names in (("Extensions", written.extensions), ("Shared schemas", written.shared_schemas)):
+        if names:
+            _output.say(f"{what}: {', '.join(names)}.")
+    if written.data:
+        _output.say("Rows that are in it. The keys are guessed, look at them:")
+        _output.table(("Table", "Rows", "Key", "Because it is"), [(item.table, item.rows, ", ".join(item.key), item.why) for item in written.data])
+    personal = [item for item in written.data if item.personal]
+    if personal:
+        listed = "; ".join(f"{item.table}: {', '.join(item.personal)}" for item in personal)
+        _output.note(f"Looks like personal data, and is in the pack: {listed}.")
+    if written.left_out:
+        _output.say("Tables whose rows are not in it:")
+        _output.table(("Table", "Why"), [(item.table, item.why) for item in written.left_out])
 
 
 @pack_app.command(cls=PlainCommand, epilog=DATABASE_HELP)

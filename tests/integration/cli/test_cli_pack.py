@@ -142,3 +142,22 @@ def test_rows_of_several_tenants(tenancy, made):
     refused = tenancy("pack", "rowify", made)
     assert refused.code == 6
     assert "materialised view m" in refused.err
+
+
+def test_a_pack_of_a_schema_that_is_there(tenancy, look, tmp_path):
+    assert tenancy("tenant", "create", "Model").code == 0
+    (schema,) = look("SELECT namespace::text FROM tenancy.tenants")[0]
+    target = tmp_path / "copied"
+    done = tenancy("pack", "from-database", schema, "--to", target)
+    assert done.code == 0, done.err
+    assert done.out.startswith(f"The pack 'copied' is in {target}: ")
+    assert "it is empty" in done.out
+    assert done.err.endswith(f"tenancy pack check {target}\n")
+    assert tenancy("pack", "check", target).code == 0
+    again = tenancy("pack", "from-database", schema, "--to", target)
+    assert (again.code, again.out) == (5, "")
+    told = tenancy("pack", "from-database", schema, "--to", tmp_path / "other", "--name", "mine", "--json").json
+    assert (told["pack"], told["schema"], told["data"]) == ("mine", schema, [])
+    assert tenancy("pack", "from-database", "nobody", "--to", tmp_path / "none").code == 3
+    assert tenancy("pack", "from-database", schema, "--to", tmp_path / "none", "--name", "Not a name").code == 2
+    assert not (tmp_path / "none").exists()
