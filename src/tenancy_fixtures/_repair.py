@@ -21,7 +21,7 @@ from ._integrity.rights import give_rights, missing_rights
 from ._integrity.rows import moved
 from ._pg import checksums
 from ._pg.catalog import fingerprint, read_tables, table_order
-from ._pg.integrity import count_where, is_behind, move_sequence, orphaned, own_tables, sequences
+from ._pg.integrity import count_where, move_sequence, next_number, orphaned, own_tables, sequences
 from ._pg.orphans import treat_orphans
 from ._pg.script import try_script
 from ._pg.sql import compose, identifier
@@ -155,7 +155,10 @@ class RepairFixture(BaseFixture):
         namespace, steps = context.existing.namespace, []
         tables = await _own_tables(context)
         for item in await sequences(context.transaction, namespace):
-            if item.owned and item.table in tables and await is_behind(context.transaction, namespace, item):
+            if not item.owned or item.table not in tables:
+                continue
+            number = await next_number(context.transaction, namespace, item)
+            if number.behind and number.has_room:
                 # What a sequence has counted to is the one thing that no rollback takes back.
                 if not context.dry_run:
                     await move_sequence(context.transaction, namespace, item)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from .._isolation import isolation_of
-from .._pg.integrity import is_behind, not_in_force, sequences
+from .._pg.integrity import next_number, not_in_force, sequences
 from .._pg.versions import read_versions
 from .._shapes import Finding
 from .made import belongs, plain
@@ -84,7 +84,9 @@ async def check_force(look: Look) -> None:
 
 
 async def check_sequences(look: Look) -> None:
-    """No sequence gives a number that its table has."""
-    found = [item for item in await sequences(look.transaction, look.tenant.namespace) if item.table in look.tables]
-    behind = [item for item in found if await is_behind(look.transaction, look.tenant.namespace, item)]
-    look.found(*(Finding("sequence", "error", item.object, "would give a number that the table has already") for item in behind), checks=len(found))
+    """Every sequence has a number to give, and none that its table has."""
+    for item in await sequences(look.transaction, look.tenant.namespace):
+        if item.table in look.tables:
+            number = await next_number(look.transaction, look.tenant.namespace, item)
+            fault = "has no number left" if number.used_up else "would give a number that the table has already" if number.behind else None
+            look.found(*([Finding("sequence", "error", item.object, fault)] if fault else []), checks=1)

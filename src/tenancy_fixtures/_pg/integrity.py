@@ -58,13 +58,15 @@ class TableIndex:
 
 @dataclass(frozen=True)
 class NumberSource:
-    """A sequence, and the column that takes its numbers; ``owned`` by the role at work."""
+    """A sequence, and the column that takes its numbers; ``owned`` by the role at work. It ends at ``low`` and ``high``, unless it begins again."""
 
     table: str
     column: str
     schema: str
     sequence: str
     step: int
+    low: int | None
+    high: int | None
     owned: bool
 
     @property
@@ -229,10 +231,20 @@ async def sequences(transaction: Transaction, namespace: str) -> list[NumberSour
     return [NumberSource(**{name: value for name, value in row.items() if name != "readable"}) for row in rows if row["readable"]]
 
 
-async def is_behind(transaction: Transaction, namespace: str, item: NumberSource) -> bool:
-    """Whether the next number is one that the table has already."""
-    row = await transaction.one(compose("integrity.sequence_gap", sequence=identifier(item.schema, item.sequence), **_of_sequence(namespace, item)))
-    return bool(row and row["behind"])
+@dataclass(frozen=True)
+class NextNumber:
+    """What a sequence would give next: one that is ``behind`` those of its table, or none where it is ``used_up``; whether it ``has_room`` after them."""
+
+    behind: bool
+    used_up: bool
+    has_room: bool
+
+
+async def next_number(transaction: Transaction, namespace: str, item: NumberSource) -> NextNumber:
+    """How a sequence stands to the numbers of its table."""
+    parts = {"sequence": identifier(item.schema, item.sequence), "low": sql.Literal(item.low), "high": sql.Literal(item.high)}
+    row = await transaction.one(compose("integrity.sequence_gap", **parts, **_of_sequence(namespace, item)))
+    return NextNumber(**row) if row else NextNumber(behind=False, used_up=False, has_room=True)
 
 
 async def move_sequence(transaction: Transaction, namespace: str, item: NumberSource) -> None:

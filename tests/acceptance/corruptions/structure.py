@@ -217,6 +217,17 @@ def a_sequence_stands_on_the_last_number(db: State, pick: random.Random) -> None
     db.run("SELECT setval('t_acme.notes_note_id_seq', (SELECT max(note_id) FROM t_acme.notes), false)")
 
 
+@corruption(("sequence", "metrics.metric_id"))
+def a_sequence_cannot_pass_the_last_number(db: State, pick: random.Random) -> None:
+    """The number that somebody has written is the last one that there is."""
+    db.run(f"INSERT INTO t_acme.metrics (metric_id, name, granularity, period_start, value) VALUES ({2**63 - 1}, 'x', 'day', '2025-01-01', 5)")
+
+
+@corruption(("sequence", "notes.note_id"))
+def a_sequence_is_used_up(db: State, pick: random.Random) -> None:
+    db.run(f"SELECT setval('t_acme.notes_note_id_seq', {2**63 - 1})")
+
+
 @corruption(("sequence", "metrics_metric_id_seq"))
 def a_sequence_counts_in_other_steps(db: State, pick: random.Random) -> None:
     db.run("ALTER SEQUENCE t_acme.metrics_metric_id_seq INCREMENT BY 2")

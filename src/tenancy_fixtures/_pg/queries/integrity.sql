@@ -112,8 +112,9 @@ SELECT pg_catalog.concat_ws(', ', {key}) AS name FROM {table} WHERE {condition} 
 ({present}) AND NOT EXISTS (SELECT FROM {target} AS parent WHERE {joined})
 
 -- name: sequences
--- The sequence behind each number that a default or an identity draws from it, whoever owns it.
+-- The sequence behind each number that a default or an identity draws from it, whoever owns it; its bounds, where it does not begin again there.
 SELECT DISTINCT c.relname::text AS table, a.attname::text AS column, n.nspname::text AS schema, s.relname::text AS sequence, q.seqincrement AS step,
+    CASE WHEN NOT q.seqcycle THEN q.seqmin END AS low, CASE WHEN NOT q.seqcycle THEN q.seqmax END AS high,
     pg_catalog.has_sequence_privilege(s.oid, 'SELECT') AS readable, pg_catalog.pg_has_role(s.relowner, 'USAGE') AS owned
 FROM pg_catalog.pg_class AS c
 JOIN pg_catalog.pg_namespace AS h ON h.oid = c.relnamespace
@@ -130,9 +131,12 @@ WHERE h.nspname = %(namespace)s AND c.relkind IN ('r', 'p') AND NOT c.relisparti
 ORDER BY 1, 2
 
 -- name: sequence_gap
--- True where the next number is one that the table has already, or has passed: by the direction in which the sequence counts.
-SELECT coalesce(CASE WHEN {step} > 0 THEN max({column}) >= s.next ELSE min({column}) <= s.next END, false) AS behind
-FROM (SELECT CASE WHEN is_called THEN last_value + {step} ELSE last_value END AS next FROM {sequence}) AS s LEFT JOIN {table} ON true
+-- Whether the next number is one that the table has already, or has passed: by the direction in which the sequence counts. Whether there is a
+-- next number; and one after the table's last.
+SELECT coalesce(CASE WHEN {step} > 0 THEN max({column}) >= s.next ELSE min({column}) <= s.next END, false) AS behind,
+    coalesce(s.next NOT BETWEEN {low} AND {high}, false) AS used_up,
+    coalesce(CASE WHEN {step} > 0 THEN max({column}) ELSE min({column}) END::numeric + {step} BETWEEN {low} AND {high}, true) AS has_room
+FROM (SELECT last_value::numeric + CASE WHEN is_called THEN {step} ELSE 0 END AS next FROM {sequence}) AS s LEFT JOIN {table} ON true
 GROUP BY s.next
 
 -- name: move_sequence
