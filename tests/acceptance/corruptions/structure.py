@@ -104,6 +104,11 @@ def references_are_switched_off(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.exports DISABLE TRIGGER ALL")
 
 
+@corruption(("setting", "session_replication_role"), count=1)
+def references_are_switched_off_in_every_new_session(db: State, pick: random.Random) -> None:
+    db.run(f'ALTER DATABASE "{db.value("SELECT current_database()")}" SET session_replication_role = replica')
+
+
 @corruption(("column", "users.display_name"), repaired=True)
 def a_value_may_be_missing(db: State, pick: random.Random) -> None:
     db.run("ALTER TABLE t_acme.users ALTER COLUMN display_name DROP NOT NULL")

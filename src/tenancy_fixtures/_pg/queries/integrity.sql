@@ -26,7 +26,7 @@ ORDER BY 1
 
 -- name: not_in_force
 -- What is there and does not work: constraints never checked for all rows, or whose triggers are switched off; indexes that a
--- failed build left invalid; triggers and rules that are switched off.
+-- failed build left invalid; triggers and rules that are switched off, one by one or for whole sessions.
 SELECT 'constraint' AS kind, c.relname || '.' || k.conname AS object, 'was never checked for every row' AS fault
 FROM pg_catalog.pg_constraint AS k
 JOIN pg_catalog.pg_namespace AS n ON n.oid = k.connamespace
@@ -58,6 +58,14 @@ FROM pg_catalog.pg_rewrite AS w
 JOIN pg_catalog.pg_class AS c ON c.oid = w.ev_class
 JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
 WHERE n.nspname = %(namespace)s AND w.ev_enabled IN ('D', 'R')
+UNION ALL
+-- In such a session no reference is enforced and no trigger runs, whatever is said of each.
+SELECT 'setting', 'session_replication_role', 'is replica in new sessions of ' || coalesce('the role ' || r.rolname, 'the database')
+FROM pg_catalog.pg_db_role_setting AS s
+LEFT JOIN pg_catalog.pg_roles AS r ON r.oid = s.setrole
+WHERE s.setdatabase IN (0, (SELECT oid FROM pg_catalog.pg_database WHERE datname = pg_catalog.current_database()))
+  AND 'session_replication_role=replica' = ANY (s.setconfig)
+  AND (s.setrole = 0 OR (NOT r.rolsuper AND pg_catalog.has_schema_privilege(r.oid, %(namespace)s, 'USAGE')))
 ORDER BY 1, 2
 
 -- name: table_checks
