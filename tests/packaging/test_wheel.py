@@ -78,6 +78,6 @@ def test_the_metadata_say_what_is_promised(metadata):
     assert metadata["Name"] == "tenancy-fixtures"
     assert metadata["Requires-Python"] == ">=3.9"
     assert metadata["License-Expression"] == "Apache-2.0"
-    assert set(metadata.get_all("Provides-Extra")) == {"all", "cache", "embedded", "generate", "load", "service", "web"}
+    assert set(metadata.get_all("Provides-Extra")) == {"all", "cache", "embedded", "generate", "load", "service", "testing", "web"}
     base = [line for line in metadata.get_all("Requires-Dist") if "extra ==" not in line]
     assert not [line for line in base if line.split(">")[0].strip() in {"polars", "pyarrow", "fastapi", "cashews", "redis"}]

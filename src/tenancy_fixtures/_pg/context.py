@@ -12,6 +12,7 @@ from .connect import CONNECT_TIMEOUT, PARAMETERS
 from .sql import query
 
 if TYPE_CHECKING:
+    from sqlalchemy.engine import Engine
     from sqlalchemy.ext.asyncio import AsyncEngine
 
     from ..settings import Settings
@@ -25,11 +26,27 @@ def text_of(name: str) -> str:
     return _PARAMETER.sub(r":\1", query(name).as_string(None))
 
 
-def open_engine(url: str, settings: Settings) -> AsyncEngine:
-    """An engine of SQLAlchemy on that database, for sessions; dispose of it in the loop that it was used in."""
-    from sqlalchemy.ext.asyncio import create_async_engine
+def open_engine(url: str, settings: Settings, *, keep: bool = True) -> AsyncEngine:
+    """An engine of SQLAlchemy on that database, for sessions; dispose of it in the loop that it was used in.
 
+    Without ``keep`` no connection outlives its session: then any loop may use it.
+    """
+    from sqlalchemy.ext.asyncio import create_async_engine
+    from sqlalchemy.pool import NullPool
+
+    pool: dict[str, Any] = {"pool_size": settings.max_concurrency, "pool_timeout": CONNECT_TIMEOUT} if keep else {"poolclass": NullPool}
+    return create_async_engine("postgresql+psycopg://", connect_args=_arguments(url, settings), **pool)
+
+
+def open_sync_engine(url: str, settings: Settings) -> Engine:
+    """The same for sessions that do not wait."""
+    from sqlalchemy import create_engine
+
+    return create_engine("postgresql+psycopg://", connect_args=_arguments(url, settings), pool_size=settings.max_concurrency)
+
+
+def _arguments(url: str, settings: Settings) -> dict[str, Any]:
     arguments: dict[str, Any] = {**conninfo_to_dict(url), **PARAMETERS, "connect_timeout": CONNECT_TIMEOUT}
     if settings.pooler:
         arguments["prepare_threshold"] = None
-    return create_async_engine("postgresql+psycopg://", connect_args=arguments, pool_size=settings.max_concurrency, pool_timeout=CONNECT_TIMEOUT)
+    return arguments
