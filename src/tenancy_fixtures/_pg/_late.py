@@ -38,6 +38,7 @@ class DirectWay:
     """The write into the bare heap. Make one with :meth:`open`, on a table that is locked and empty."""
 
     name = "direct"
+    eager = False
     record_column: str | None = None
 
     def __init__(self, target: Target) -> None:
@@ -86,6 +87,15 @@ class DirectWay:
     def sent(self, frame: EncodedFrame) -> None:
         """Note which records the next rows of the heap came from."""
         self._numbers.add(frame.records)
+
+    async def compare_early(self) -> None:
+        """There is nothing to compare with."""
+
+    async def arrived(self, _last: int, /) -> None:
+        """They are where they belong."""
+
+    def doubt(self) -> None:
+        """Nothing was compared."""
 
     async def defer(self, later: Collection[tuple[str, str]], /) -> None:
         """Nothing waits: the references are off."""

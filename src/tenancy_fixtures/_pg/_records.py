@@ -31,6 +31,11 @@ class RecordNumbers:
             self._frames.append(numbers)
             self._next += len(numbers)
 
+    @property
+    def last(self) -> int:
+        """The record number of the last row; 0 before there is one."""
+        return number_at(self._frames[-1], -1) if self._frames else 0
+
     def remove(self, positions: Sequence[int]) -> None:
         """Rows at these positions (ascending, as they were sent) are gone: from now on positions count those that stay."""
         # How many rows stay before each of the removed ones: it turns a new position into an old one by one bisection.

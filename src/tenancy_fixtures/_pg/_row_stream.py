@@ -78,7 +78,7 @@ class RowStream:
         self._frames, self._rows = self._frames + 1, self._rows + frame.rows
         self._way.sent(frame)
         self.sent, self.bytes = self.sent + frame.rows, self.bytes + frame.size
-        if not go_on or self._frames >= _FRAMES_OF_A_COPY:
+        if not go_on or self._way.eager or self._frames >= _FRAMES_OF_A_COPY:
             await self._end()
 
     async def _begin(self) -> AsyncCopy:
@@ -105,6 +105,7 @@ class RowStream:
             raise
         if cursor.rowcount != self._rows:
             raise RowsLost(f"frames of {self._rows} rows were sent to table {target.table.name!r}, the server counted {cursor.rowcount}")
+        await self._way.arrived(self._numbers.last)
 
     async def _give_up(self, error: BaseException) -> None:
         """Leave the connection so that it can roll back, and say whose row it was where the server refused one."""

@@ -13,6 +13,7 @@ from ..exceptions import RowsLost
 from . import _rejects
 from ._casts import cast_stage
 from ._distinct import DistinctKeys
+from ._early import EarlyComparison, can_compare_early
 from ._lookups import resolve
 from ._partitions import make_partitions
 from ._put_back import unqualified_nothing
@@ -51,11 +52,13 @@ class StagedWay:
         number = next(_numbers)
         self.relation = identifier("pg_temp", f"tenancy_stage_{number}")
         self._changes = identifier("pg_temp", f"tenancy_changes_{number}")
+        self._noted = identifier("pg_temp", f"tenancy_noted_{number}")
         self.copy_statement = "copy_in"
         self.record_column: str | None = target.record
         self._rows = _rejects.Rows(self.relation, target.record, int)
         self._deferred: list[ForeignKey] = []
         self._keys: DistinctKeys | None = None
+        self._early: EarlyComparison | None = None
         if bare is not None:
             bare.named_by(self._rows)
 
@@ -93,6 +96,31 @@ class StagedWay:
         if self._keys is not None:
             self._keys.add(frame.key_hashes)
 
+    @property
+    def eager(self) -> bool:
+        """Whether rows are compared as they arrive."""
+        return self._early is not None and self._early.hopeful
+
+    async def compare_early(self) -> None:
+        """Compare rows as they arrive, where that tells something."""
+        target = self.target
+        if (
+            self._bare is None
+            and can_compare_early(target)
+            and (await target.row("has_own_rows", table=target.name, relation=sql.Literal(target.regclass)))["found"]
+        ):
+            self._early = EarlyComparison(target, self.relation, self._noted)
+            await self._early.open()
+
+    async def arrived(self, last: int) -> None:
+        """Compare what has arrived, up to this record."""
+        if self._early is not None:
+            await self._early.look_at(last)
+
+    def doubt(self) -> None:
+        """Compare all rows once more: others have written since."""
+        self._early = None
+
     async def defer(self, later: Collection[tuple[str, str]]) -> None:
         """Let references to tables that are written after this one wait until :meth:`settle`.
 
@@ -125,8 +153,10 @@ class StagedWay:
         if self._keys is None or not self._keys.all_differ():
             await self._refuse_empty_keys()
             duplicates = await self._drop_duplicates()
+            if duplicates["count"]:
+                self.doubt()
         await make_partitions(self.target, self._rows)
-        counted = await self._compare()
+        counted = await self._compare(sent)
         arrived = counted["staged"] + duplicates["count"] + left_out
         if arrived != sent:
             raise RowsLost(f"{sent} rows were sent to table {self.target.table.name!r}, {arrived} arrived in staging")
@@ -199,19 +229,25 @@ class StagedWay:
             "lacking": sql.SQL(" OR ").join(lacking.format(column(name, "s"), column(name, "p")) for name in names),
         }
 
-    async def _compare(self) -> dict[str, Any]:
+    async def _compare(self, sent: int) -> dict[str, Any]:
         """Count the staged rows that the table lacks or has otherwise; where it has any rows, note which those are."""
         target = self.target
         if not (await target.row("has_rows", table=target.name))["found"]:
             staged = (await target.row("count_rows", relation=self.relation))["count"]
             return {"staged": staged, "missing": staged, "different": 0}
-        # The plan depends on the key alone: the other columns are only looked at when it matches.
-        await target.run("analyze_columns", relation=self.relation, columns=listed(target.key))
-        await target.run(
-            "make_changes", changes=self._changes, stage=self.relation, table=target.name, match=equal(target.key, "t", "s"), differs=target.outdated
-        )
+        names: dict[str, sql.Composable] = {"changes": self._changes, "stage": self.relation, "table": target.name}
+        names |= {"match": equal(target.key, "t", "s"), "differs": target.outdated}
+        if self._early is not None and self._early.tells(sent):
+            await target.run("analyze", relation=self._noted)
+            await target.run("make_changes_of_noted", noted=self._noted, **names)
+            staged = sent
+        else:
+            # The plan depends on the key alone: the other columns are only looked at when it matches.
+            await target.run("analyze_columns", relation=self.relation, columns=listed(target.key))
+            await target.run("make_changes", **names)
+            staged = (await target.row("count_rows", relation=self.relation))["count"]
         await target.run("analyze", relation=self._changes)
-        return await target.row("count_changes", changes=self._changes, stage=self.relation)
+        return {"staged": staged, **await target.row("count_changes", changes=self._changes)}
 
     async def _write(self, inserted: int, updated: int, staged: int) -> None:
         if not inserted + updated:
@@ -261,7 +297,8 @@ class StagedWay:
         """The rows to merge: those that differ, fetched by their places, or all where fetching most of them would cost more."""
         if changed * 2 > staged:
             return self.relation
-        return sql.SQL("(SELECT s.* FROM {} AS c JOIN {} AS s ON s.ctid = c.place)").format(self._changes, self.relation)
+        each = sql.SQL("(SELECT s.* FROM {} AS c CROSS JOIN LATERAL (SELECT * FROM {} AS s WHERE s.ctid = c.place OFFSET 0) AS s)")
+        return each.format(self._changes, self.relation)
 
     async def _check_deferred(self) -> None:
         """Deferred constraints would speak up at COMMIT, when nobody can say any more which records they mean."""

@@ -49,6 +49,19 @@ class Way(Protocol):
     def sent(self, frame: EncodedFrame) -> None:
         """These rows are on their way."""
 
+    @property
+    def eager(self) -> bool:
+        """Whether it wants :meth:`arrived` to be called after each frame."""
+
+    async def compare_early(self) -> None:
+        """Nobody else writes to the table before :meth:`complete`, unless :meth:`doubt` is called: its rows are what they will be."""
+
+    async def arrived(self, last: int, /) -> None:
+        """All rows up to this record are in :attr:`relation`."""
+
+    def doubt(self) -> None:
+        """Others have written in this transaction since the rows arrived, or are going to."""
+
     async def defer(self, later: Collection[tuple[str, str]]) -> None:
         """References to these tables (schema, name) lead to rows that are not there yet: check them in :meth:`settle`."""
 

@@ -121,6 +121,7 @@ class TableWriter:
         """
         self._alone = True
         try:
+            await cancelled_once(self.route.compare_early())
             yield
             with self._timed():
                 await self._stream.end()
@@ -211,6 +212,9 @@ async def _finish_all(writers: list[TableWriter], books: Sequence[KeyBook]) -> l
     peers = [writer.route for writer in writers]
     names = [(way.target.table.schema, way.target.table.name) for way in peers]
     for number, way in enumerate(peers, start=1):
+        if len(peers) > 1:
+            # What one table gets may change another: by its triggers, and by references that cascade.
+            way.doubt()
         await way.defer(set(names[number:]) - {names[number - 1]})
     outcomes = [await writer.complete() for writer in writers]
     for book in books:

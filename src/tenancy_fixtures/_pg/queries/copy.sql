@@ -181,12 +181,42 @@ SELECT s.ctid AS place, t.tableoid IS NULL AS missing
 FROM {stage} AS s LEFT JOIN {table} AS t ON {match}
 WHERE t.tableoid IS NULL OR {differs}
 
+-- name: has_own_rows
+-- Rows of tables that inherit from it have places of their own, and keys that nothing keeps apart.
+SELECT EXISTS (SELECT FROM {table}) AND NOT c.relhassubclass AS found FROM pg_catalog.pg_class AS c WHERE c.oid = {relation}::regclass
+
+-- name: make_noted
+-- Where staged rows stand that differ from the row found for them, or for which none was found where it should lie.
+CREATE TEMPORARY TABLE {noted} (place tid, found boolean) ON COMMIT DROP
+
+-- name: count_pages
+SELECT pg_catalog.pg_relation_size({relation}::regclass) / pg_catalog.current_setting('block_size')::bigint AS pages
+
+-- name: find_places
+SELECT t.ctid AS place FROM {stage} AS s JOIN {table} AS t ON {match} WHERE s.ctid = ANY ({places}::tid[])
+
+-- name: compare_near
+-- A stretch of the table against the rows of staging from a page on that come after a record.
+WITH near AS MATERIALIZED (
+    SELECT s.ctid AS place, t.tableoid IS NOT NULL AS found, {differs} AS different
+    FROM {stage} AS s LEFT JOIN {table} AS t ON {match} AND t.ctid >= {low} AND t.ctid < {high}
+    WHERE s.ctid >= {begin} AND {record} > {last}
+), noted AS (
+    INSERT INTO {noted} SELECT place, found FROM near WHERE different OR NOT found
+)
+SELECT count(*) AS seen, count(*) FILTER (WHERE NOT found) AS unknown, max(place) AS last FROM near
+
+-- name: make_changes_of_noted
+-- The same as make_changes, where most rows were compared before.
+CREATE TEMPORARY TABLE {changes} ON COMMIT DROP AS
+SELECT place, false AS missing FROM {noted} WHERE found
+UNION ALL
+SELECT s.ctid, t.tableoid IS NULL
+FROM {noted} AS n JOIN {stage} AS s ON s.ctid = n.place LEFT JOIN {table} AS t ON {match}
+WHERE NOT n.found AND (t.tableoid IS NULL OR {differs})
+
 -- name: count_changes
-SELECT
-    (SELECT count(*) FROM {stage}) AS staged,
-    count(*) FILTER (WHERE missing) AS missing,
-    count(*) FILTER (WHERE NOT missing) AS different
-FROM {changes}
+SELECT count(*) FILTER (WHERE missing) AS missing, count(*) FILTER (WHERE NOT missing) AS different FROM {changes}
 
 -- name: insert_all
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s
