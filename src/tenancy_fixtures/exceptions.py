@@ -11,6 +11,7 @@
     │   ├── UnsafeRole                  the login may do more than production mode allows
     │   │   └── PoliciesBypassed        tenants share tables, and policies do not bind the login
     │   ├── NoDatabases                 the installation is not prepared for tenants with databases of their own
+    │   ├── CannotEject                 the library cannot be taken out of the database
     │   ├── AliasConflict               files of others stand where the alias would go
     │   └── OutputExists                files stand where others would be written
     ├── TenantError
@@ -119,6 +120,10 @@ class NoDatabases(ConfigurationError):
 
 class PoliciesBypassed(UnsafeRole):
     """The tenant shares tables with others, and the login, or a role that it acts as, is one that policies do not bind."""
+
+
+class CannotEject(ConfigurationError):
+    """The library cannot be taken out of the database: something would not work without it; ``objects`` names what."""
 
 
 class AliasConflict(ConfigurationError):

@@ -10,6 +10,7 @@ from tenancy_fixtures.cli._exit import ExitCode, exit_code_of, exit_codes_help
 EXPECTED = {
     "AccessForbidden": 3,
     "AliasConflict": 5,
+    "CannotEject": 5,
     "CannotGenerate": 6,
     "CannotCopy": 6,
     "CannotShare": 6,

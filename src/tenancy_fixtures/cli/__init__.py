@@ -17,6 +17,7 @@ from .alias import alias
 from .demo import demo
 from .detect import detect
 from .doctor import doctor
+from .eject import eject
 from .init import init
 from .load import load
 from .migrate import migrate
@@ -36,7 +37,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (init, load, validate, migrate, adopt, doctor, demo):
+for _command in (init, load, validate, migrate, adopt, eject, doctor, demo):
     app.command(cls=PlainCommand, epilog=DATABASE_HELP)(_command)
 app.command(cls=PlainCommand)(detect)
 app.command(cls=PlainCommand)(alias)

@@ -56,6 +56,7 @@ _KINDS: Final[tuple[tuple[tuple[type, ...], ExitCode], ...]] = (
             errors.TenantInUse,
             errors.IdempotencyConflict,
             errors.AliasConflict,
+            errors.CannotEject,
             errors.OutputExists,
             errors.RowsInUse,
             errors.RowsLeft,

@@ -20,7 +20,7 @@ class PlainGroup(TyperGroup):
 
     # Every command of every group: what is not named here old versions of typer sort otherwise than new ones.
     _ORDER = (
-        *("init", "tenant", "load", "detect", "validate", "doctor", "migrate", "adopt", "pack", "demo", "server", "alias"),
+        *("init", "tenant", "load", "detect", "validate", "doctor", "migrate", "adopt", "eject", "pack", "demo", "server", "alias"),
         *("create", "list", "show", "login", "drop"),
         *("new", "from-database", "check", "generate", "rowify"),
         *("status", "stop"),
