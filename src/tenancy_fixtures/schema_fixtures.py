@@ -137,7 +137,8 @@ class SchemaFixture(BaseFixture):
         history, tenant = context.pack.manifest.alembic, context.existing
         if history is None or not await self._exists(context):
             return tenant.revision
-        versions = await read_versions(context.transaction, tenant.namespace, history.version_table)
+        async with context.transaction.acting_as_owner(tenant):
+            versions = await read_versions(context.transaction, tenant.namespace, history.version_table)
         number = None if versions is None else context.pack.number_at(versions)
         if number is None:
             said = f"says {', '.join(versions) or 'nothing'}" if versions is not None else "is missing"

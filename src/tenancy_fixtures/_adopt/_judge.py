@@ -7,7 +7,8 @@ from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from .._integrity.made import made_at
-from .._pg.adopt import read_structure, read_versions
+from .._pg.adopt import read_structure
+from .._pg.versions import read_versions
 from ..exceptions import DatabaseError, DatabaseUnavailable
 from ._compare import HISTORIES, comparable, nearest, without
 from ._shapes import Adoption, Verdict
@@ -64,7 +65,8 @@ class Judge:
         table = version_table(self._pack)
         if table is None or ("table", table) not in there or ("column", f"{table}.{_VERSION}") not in there:
             return None
-        return await read_versions(transaction, found, table)
+        async with transaction.acting_as_role(found.owner):
+            return await read_versions(transaction, found.name, table)
 
     def _candidates(self, named: Named, versions: list[str] | None) -> tuple[list[int], str | None]:
         """The revisions that the schema may be at, or why none can be said."""

@@ -41,7 +41,7 @@ async def missing_rights(transaction: Transaction, tenant: Tenant, made: Made | 
     roles, user = transaction.roles, user_of(transaction, tenant)
     if not roles.migrator or not roles.loader or not user:
         return []
-    values = {"migrator": roles.migrator, "loader": roles.loader, "user": user, "made": list(made.structure) if made else []}
+    values = {"migrator": tenant.owner or roles.migrator, "loader": roles.loader, "user": user, "made": list(made.structure) if made else []}
     return [MissingRights(**row) for row in await transaction.all("isolation.missing_rights", namespace=tenant.namespace, **values)]
 
 
@@ -49,9 +49,10 @@ async def give_rights(transaction: Transaction, tenant: Tenant, item: MissingRig
     """Give loader and application again what they are to have on an object of the migrator's."""
     namespace = tenant.namespace
     roles = {"loader": identifier(transaction.roles.loader or ""), "user": identifier(user_of(transaction, tenant) or "")}
-    if item.kind == "schema":
-        await transaction.run(compose("registry.grant_schema", schema=identifier(namespace), **roles))
-    elif item.kind == "sequence":
-        await transaction.run(compose("isolation.grant_sequence", sequence=identifier(namespace, item.name), **roles))
-    else:
-        await transaction.run(compose("isolation.grant_table", table=identifier(namespace, item.name), **roles))
+    async with transaction.acting_as_owner(tenant):
+        if item.kind == "schema":
+            await transaction.run(compose("registry.grant_schema", schema=identifier(namespace), **roles))
+        elif item.kind == "sequence":
+            await transaction.run(compose("isolation.grant_sequence", sequence=identifier(namespace, item.name), **roles))
+        else:
+            await transaction.run(compose("isolation.grant_table", table=identifier(namespace, item.name), **roles))

@@ -45,13 +45,6 @@ async def read_structure(transaction: Transaction, found: Found) -> tuple[dict[s
         return await fingerprint(transaction.connection, found.name), await not_in_force(transaction, found.name)
 
 
-async def read_versions(transaction: Transaction, found: Found, table: str) -> list[str]:
-    """The rows of a table of versions, as Alembic has it."""
-    async with transaction.acting_as_role(found.owner):
-        rows = await transaction.all(compose("adopt.versions", table=identifier(found.name, table)))
-    return [row["version"] for row in rows]
-
-
 async def read_registry(transaction: Transaction, schema: str, table: str, column: str, owner: str) -> list[str]:
     """The names in a column of a host's registry, as the table's owner reads it.
 

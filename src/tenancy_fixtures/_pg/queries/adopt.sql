@@ -42,9 +42,6 @@ ORDER BY n.nspname COLLATE "C"
 SELECT EXISTS (SELECT FROM pg_catalog.pg_namespace AS n
                WHERE n.oid = %(oid)s::oid AND n.nspname = %(namespace)s AND pg_catalog.pg_get_userbyid(n.nspowner) = %(owner)s) AS same
 
--- name: versions
-SELECT version_num::text AS version FROM {table} ORDER BY 1 LIMIT 100
-
 -- name: ids
 SELECT tenant_id FROM tenancy.tenants
 
