@@ -1,6 +1,6 @@
 """A whole fleet: every schema sorted rightly, nothing of it touched by adopting it, and left as it was by ejecting the library again.
 
-``TENANCY_TEST_FLEET=800`` makes it that many; 60 otherwise.
+``TEST_FLEET=800`` makes it that many; 60 otherwise.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.integration.test_adopt import adopting, fleet, login
 
 __all__ = ["adopting", "fleet", "login"]
 
-SIZE = int(os.environ.get("TENANCY_TEST_FLEET", "60"))
+SIZE = int(os.environ.get("TEST_FLEET", "60"))
 LIMIT = 120  # seconds: what 800 schemas may take
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60 + 3 * SIZE)]
 
