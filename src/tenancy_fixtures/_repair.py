@@ -148,7 +148,11 @@ class RepairFixture(BaseFixture):
         ]
 
     async def _run(self, context: FixtureContext, change: Change) -> bool:
-        facts: dict[str, Any] = {"namespace": context.existing.namespace, "shared": context.pack.manifest.shared_schemas, "owner": context.existing.owner}
+        facts: dict[str, Any] = {
+            "namespace": context.existing.namespace,
+            "shared": context.pack.manifest.shared_schemas,
+            "owner": context.existing.owner,
+        }
         return await try_script(context.transaction, change.statements, lambda: _is_reached(context, change), file="repair", **facts)
 
     async def _move_sequences(self, context: FixtureContext) -> list[Step]:

@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from pydantic import BaseModel, ValidationError
 
 from ._alembic import read_history, schema_script
-from ._pack_models import AlembicHistory, ConfigTemplate, Dataset, PackManifest, TenantTemplate, Tier
+from ._pack_models import AlembicHistory, Dataset, PackManifest
 from ._revisions import Revision
 from ._shape_models import FileShape
+from ._template_models import ConfigTemplate, TenantTemplate, Tier
 from .exceptions import DatasetNotFound, PackInvalid
 from .utils import ValidationUtils
 

@@ -6,7 +6,8 @@ import re
 from pathlib import Path
 
 from .._alembic import read_history
-from .._pack_models import ConfigTemplate, PackManifest, TenantTemplate, Tier
+from .._pack_models import PackManifest
+from .._template_models import ConfigTemplate, TenantTemplate, Tier
 from ..packs import Pack
 
 
