@@ -304,6 +304,17 @@ async def test_a_reference_that_is_broken_at_the_end_fails_in_the_script(script_
     assert "7" not in caught.value.message.replace("23503", "")
 
 
+async def test_what_waits_for_the_end_of_a_script_waits_for_that_of_the_next_one_too(script_database, schema_gone):
+    first = "CREATE TABLE a (i int PRIMARY KEY); CREATE TABLE b (a int REFERENCES a DEFERRABLE INITIALLY DEFERRED, i int REFERENCES a DEFERRABLE)"
+    await attempt(
+        script_database, first, "INSERT INTO b (a) VALUES (1); INSERT INTO a VALUES (1)", "INSERT INTO b (a) VALUES (2); INSERT INTO a VALUES (2)"
+    )
+    async with script_database.transaction(role="migrator") as transaction:
+        await transaction.run(sql.SQL("DROP SCHEMA t_x CASCADE"))
+    with pytest.raises(ScriptFailed, match="23503"):
+        await attempt(script_database, first, "INSERT INTO b (i) VALUES (1); INSERT INTO a VALUES (1)")
+
+
 async def test_shared_schemas_may_be_referred_to(script_database, place, schema_gone):
     administer(place.admin_url, "GRANT SELECT ON public.shared TO PUBLIC")
     with pytest.raises(ScriptEscaped):

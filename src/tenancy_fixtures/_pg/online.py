@@ -14,7 +14,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from ..exceptions import ScriptEscaped, ScriptFailed, TenancyError
-from .script import Watch, become_owner, explained, give_search_path, refuse_definers, refuse_escapes, refuse_waiting, tidy
+from .script import Watch, become_owner, defer_again, explained, give_search_path, refuse_definers, refuse_escapes, refuse_waiting, tidy
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +49,7 @@ async def run_online(
     before = await transaction.one("alembic.transaction_number")
     if owner:
         await become_owner(transaction, owner)
+    await defer_again(transaction, namespace)
     await give_search_path(transaction, [namespace, *shared])
     await _perform(transaction, work, file, owner)
     refuse_escapes(await watch.temporary(), namespace, file)
@@ -69,6 +70,7 @@ async def _perform(transaction: Transaction, work: Callable[[Connection], None],
             await _call(held, work)
             # Where the revision has swallowed the error, nothing of what it did counts either.
             held.raise_if_left()
+            await transaction.run("alembic.do_what_waits")
     except BaseException as error:
         with suppress(psycopg.Error):
             await tidy(transaction)

@@ -48,6 +48,8 @@ async def run_script(
     watch = Watch(transaction, namespace, shared, confined=owner is None and transaction.roles.script is not None, owner=owner)
     await watch.begin()
     async with _as_owner(transaction, namespace, owner, file) if owner else _confined(transaction, namespace, file, fresh=fresh) as statement:
+        if not fresh:
+            await defer_again(transaction, namespace)
         await give_search_path(transaction, [namespace, *shared])
         await _execute(transaction, text, file, statement, owner)
         # Before any other statement: a temporary table or type of the script's could stand in its way.
@@ -81,6 +83,12 @@ async def try_script(
     if not done:
         await _set_context(transaction)
     return done
+
+
+async def defer_again(transaction: Transaction, namespace: str) -> None:
+    """Let constraints that are made to wait wait again: after a script they are made to speak, for the rest of the transaction."""
+    for row in await transaction.all("script.made_to_wait", namespace=namespace):
+        await transaction.run(compose("script.let_wait", constraint=identifier(namespace, row["name"])))
 
 
 async def give_search_path(transaction: Transaction, schemas: Sequence[str]) -> None:

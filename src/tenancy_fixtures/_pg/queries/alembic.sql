@@ -20,3 +20,7 @@ WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.version_num = v)
 
 -- name: transaction_number
 SELECT pg_catalog.pg_current_xact_id() AS number
+
+-- name: do_what_waits
+-- Deferred work would else be done at COMMIT, when nobody looks.
+SET CONSTRAINTS ALL IMMEDIATE

@@ -28,6 +28,15 @@ RESET ALL;
 UNLISTEN *;
 SELECT pg_catalog.pg_advisory_unlock_all()
 
+-- name: made_to_wait
+SELECT DISTINCT c.conname::text AS name
+FROM pg_catalog.pg_constraint AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.connamespace
+WHERE n.nspname = %(namespace)s AND c.condeferred
+ORDER BY 1
+
+-- name: let_wait
+SET CONSTRAINTS {constraint} DEFERRED
+
 -- name: temporary
 -- Asked before anything else of ours runs: temporary tables and types can stand where ours, or the catalogue's, should be.
 SELECT pg_catalog.concat(d.classid, '/', d.objid) AS trace, pg_catalog.pg_describe_object(d.classid, d.objid, 0) AS object
