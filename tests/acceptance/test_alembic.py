@@ -268,3 +268,27 @@ async def test_a_revision_online_that_is_refused_leaves_nothing(
     async with FixtureManager(settings, pack=hosted(tmp_path / "other", SMALL)) as manager:
         await manager.migrate("acme")
         assert versions(state, "t_acme") == ["ff6"]
+
+
+async def test_schemas_that_all_refer_to(settings: Settings, tmp_path, state: State):
+    state.run("CREATE SCHEMA world", "CREATE TABLE world.countries (code text PRIMARY KEY)", "INSERT INTO world.countries VALUES ('SE')")
+    state.run("GRANT USAGE ON SCHEMA world TO PUBLIC", "GRANT SELECT, REFERENCES ON world.countries TO PUBLIC")
+    body = """
+op.add_column("songs", sa.Column("country", sa.Text, sa.ForeignKey("world.countries.code")))
+op.get_bind().execute(sa.text("UPDATE songs SET country = (SELECT code FROM countries)"))
+"""
+    write_host(tmp_path, reading(body))
+    write_pack(tmp_path)
+    manifest = tmp_path / "pack.json"
+    refused, allowed = Pack.from_folder(tmp_path), manifest.read_text(encoding="utf-8")[:-1] + ', "shared_schemas": ["world"]}'
+    try:
+        async with FixtureManager(settings, pack=refused) as manager:
+            with failing(state, errors.ScriptFailed):
+                await manager.create_tenant("acme")
+        manifest.write_text(allowed, encoding="utf-8")
+        async with FixtureManager(settings, pack=Pack.from_folder(tmp_path)) as manager:
+            await manager.create_tenant("acme")
+            assert state.rows("SELECT DISTINCT country FROM t_acme.songs") == [{"country": "SE"}]
+            assert versions(state, "t_acme") == ["gg7"]
+    finally:
+        state.run("DROP SCHEMA world CASCADE")
