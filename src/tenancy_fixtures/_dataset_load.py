@@ -76,6 +76,8 @@ class DatasetLoad:
         """Find the sources and ask the ledger; False where it knows their content, and the report says what it knows."""
         with self.named():
             self.report, self._sources = await self._look_up()
+        if self.report.skipped:
+            self._context.use(source.name for source in self._sources)
         return not self.report.skipped
 
     async def _look_up(self) -> tuple[DatasetReport, Sequence[FileSource]]:
@@ -187,6 +189,8 @@ class DatasetLoad:
 
     def _count(self, frame: Frame) -> None:
         self.tally.add(frame)
+        if frame.records:
+            self._context.use((frame.source,))
         self._context.tracker.count(f"read {self.dataset.name}", frame.records, frame.bytes)
         if self.budget.ends_early(self.tally.rejected):
             raise self.rejection([])

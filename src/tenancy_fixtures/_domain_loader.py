@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ._shapes import Table
     from .packs import Pack
 
+NO_RECORD = "it holds no record that is kept"  # why nothing came of a file whose kind holds some
 _LISTED = 8  # shapes that a message names
 _EMPTY = ""  # the shape of what holds no record: an export has such files where there was nothing to export
 
@@ -110,8 +111,7 @@ class DomainLoader(DataLoader):
         return self._with_passed_over(context, await super().plan(context))
 
     def _with_passed_over(self, context: FixtureContext, steps: Sequence[Step]) -> list[Step]:
-        found = [*steps, *(Step(self.name, "skip", name, {"reason": why}) for name, why in context.passed_over.items())]
-        return found or [Step(self.name, "skip", ", ".join(map(str, self.paths or ())), {"reason": "the files hold no record"})]
+        return [*steps, *(Step(self.name, "skip", name, {"reason": why}) for name, why in context.passed_over.items())]
 
     async def _settle(self, context: FixtureContext, *, removed: bool = False) -> Sequence[Settled]:
         return await settle(self.domain, context.transaction, context.existing.namespace, removed=removed)
@@ -122,8 +122,9 @@ class DomainLoader(DataLoader):
         known = self.known(context.pack)
         self._check_given(known)
         found = await asyncio.to_thread(self._look, self.paths, known, spool)
+        # Until a record of theirs is read.
         context.passed_over.update(
-            (source.name, shape.declared.holds_nothing) for shape in known if shape.declared.holds_nothing for source in found.get(shape.name, ())
+            (source.name, shape.declared.holds_nothing or NO_RECORD) for shape in known for source in found.get(shape.name, ())
         )
         context.passed_over.update((source.name, "it holds no record") for source in found.get(_EMPTY, ()))
         wanted = [
@@ -193,8 +194,11 @@ def _holds_records(wanted: Wanted, tables: Mapping[str, Table]) -> bool:
     """Whether the files hold anything of the dataset's: of most kinds a file holds a few, and each would be a table to open."""
     from ._ingest import read_dataset
 
-    with read_dataset(wanted.dataset, tables, wanted.place.chosen, hooks=wanted.hooks) as stream:
-        return any(frame.records for frame in stream)
+    def holds_some(source: FileSource) -> bool:
+        with read_dataset(wanted.dataset, tables, (source,), hooks=wanted.hooks) as stream:
+            return any(frame.records for frame in stream)
+
+    return any(map(holds_some, wanted.place.chosen))
 
 
 def _tell_apart(sources: Sequence[FileSource]) -> None:

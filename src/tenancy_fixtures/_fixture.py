@@ -28,7 +28,7 @@ from .journal import Repeated, Run
 from .utils import FixtureUtils
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping, Sequence
 
     from ._pg.database import Session, Transaction
     from .audit import AuditAction
@@ -48,8 +48,8 @@ class FixtureContext:
     """What a fixture works with during one run: the tenant, the transaction, the pack.
 
     ``tenant`` is the registry's row, ``None`` until it exists. Reports of datasets gather in ``datasets``, audit
-    entries in ``notes``: they are written as the transaction's last statements. ``passed_over`` has what a fixture was given and
-    has no use for, and why.
+    entries in ``notes``: they are written as the transaction's last statements. ``passed_over`` has the sources that a fixture was given
+    and of which nothing came, and why.
     """
 
     tenant_id: str
@@ -68,6 +68,11 @@ class FixtureContext:
     def at_last(self, statement: str, **values: Any) -> None:
         """Have a statement run, as the migrator, when all else is done: one that lets others wait until the transaction ends."""
         self.last.append((statement, values))
+
+    def use(self, sources: Iterable[str]) -> None:
+        """Take sources that something came of out of those that were passed over."""
+        for name in sources:
+            self.passed_over.pop(name, None)
 
     def note(self, action: AuditAction, **detail: Any) -> None:
         """Have an audit entry written at the end of the transaction: names and numbers, never a row's value."""

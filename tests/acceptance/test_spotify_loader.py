@@ -481,7 +481,18 @@ async def test_a_file_that_holds_nothing_to_load(acme: FixtureManager, tmp_path:
     )
     write(tmp_path / "nothing.json", {"tracks": {"items": [], "href": "https://api.spotify.com/v1/x"}})
     report = await acme.apply(SpotifyDataLoader(tmp_path), tenant_id="acme", operation="load", dry_run=True)
-    assert [(step.action, step.object) for step in report.steps] == [("skip", "devices.json")]
+    assert [(step.action, step.object) for step in report.steps] == [("skip", "devices.json"), ("skip", "nothing.json")]
+
+
+async def test_each_file_of_which_nothing_came_is_told(acme: FixtureManager, tmp_path: Path):
+    """Among others of its kind too; a file whose records are all bad is none of them."""
+    write(tmp_path / "a-track.json", track(1))
+    write(tmp_path / "bad.json", {**track(2), "name": None})
+    write(tmp_path / "me.json", {"id": "alice", "type": "user", "uri": "spotify:user:alice", "display_name": "Alice"})
+    report = await acme.apply(SpotifyDataLoader(tmp_path, on_error="reject"), tenant_id="acme", operation="load")
+    told = [(step.object, step.detail) for step in report.steps if step.action == "skip"]
+    assert told == [("me.json", {"reason": "it holds no record that is kept"})]
+    assert report.dataset("spotify-web-api.tracks").rejects == 1
 
 
 # --- back again, and packs of the host's ------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 # Where a load took longer than this many seconds, somebody will want to know what took the time.
 LONG_LOAD: Final = 5.0
 
+_LISTED: Final = 8  # files that one line names
 _WRITTEN: Final = ("inserted", "updated", "deleted")
 _FATES: Final = ("read", "stored", "duplicates", "rejects", "left_out")
 _SUMS: Final = (*_FATES, "lost")
@@ -62,6 +63,7 @@ def show_load(report: RunReport, *, phases: bool = False) -> None:
     if same:
         _output.say(f"Same content as before, no work: {', '.join(same)}.")
     show_left_out(report)
+    show_passed_over(report)
     if phases or report.seconds > LONG_LOAD:
         _show_phases(report)
     _output.say(f"{report.tenant_id}: {counted(report.written, 'row')} written in {report.seconds:.2f} s.")
@@ -80,6 +82,17 @@ def show_left_out(report: RunReport) -> None:
         if item.ignored_columns and not item.skipped:
             _output.say(f"Ignored columns of {item.dataset}, which no target reads: {', '.join(item.ignored_columns)}.")
     _output.show_rejects([item for dataset in report.datasets for item in dataset.listed_rejects], sum(item.rejects for item in report.datasets))
+
+
+def show_passed_over(report: RunReport) -> None:
+    """Say of which files nothing was loaded, and why."""
+    reasons: dict[str, list[str]] = {}
+    for step in report.steps:
+        if step.action == "skip" and "reason" in step.detail:
+            reasons.setdefault(step.detail["reason"], []).append(step.object)
+    for reason, names in reasons.items():
+        more = f" and {len(names) - _LISTED} more" if len(names) > _LISTED else ""
+        _output.say(f"Nothing is loaded of {', '.join(names[:_LISTED])}{more}: {reason}.")
 
 
 def show_not_fetched(report: RunReport) -> None:

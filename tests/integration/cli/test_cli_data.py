@@ -212,6 +212,19 @@ def test_files_say_what_they_are(tenancy, look, tmp_path):
     assert look("SELECT handle FROM t_acme.users") == [("ada",)]
 
 
+def test_files_of_which_nothing_is_loaded_are_told(tenancy, tmp_path):
+    tenancy("tenant", "create", "acme")
+    (tmp_path / "devices.json").write_text('{"devices": [{"id": "x", "is_active": true, "volume_percent": 5}]}', encoding="utf-8")
+    for number in range(10):
+        (tmp_path / f"user-{number}.json").write_text(f'{{"id": "u{number}", "uri": "spotify:user:u{number}"}}', encoding="utf-8")
+    told = tenancy("load", "acme", "--file", tmp_path)
+    assert told.code == 0
+    assert "Nothing is loaded of devices.json: devices are not kept.\n" in told.out
+    names = ", ".join(f"user-{number}.json" for number in range(8))
+    assert f"Nothing is loaded of {names} and 2 more: it holds no record that is kept.\n" in told.out
+    assert "  skip user-9.json (reason it holds no record that is kept)\n" in tenancy("load", "acme", "--file", tmp_path, "--dry-run").out
+
+
 def test_files_and_datasets_do_not_go_together(tenancy, artists):
     for words in (("--file", artists, "--dataset", "artists"), ("--given", "user=ada"), ("--file", artists, "--given", "user")):
         assert tenancy("load", "acme", *words).code == 2
