@@ -15,6 +15,7 @@ import tenancy_fixtures
 from tenancy_fixtures import exceptions
 from tenancy_fixtures.cli import ExitCode
 from tenancy_fixtures.settings import Settings
+from tests.acceptance import test_real_analytics, test_real_models, test_real_musicbrainz, test_real_spotify, test_real_webhooks
 from tests.docs.support import PAGES, READMES, ROOT, anchors, blocks, headings, links, prose
 
 CHANGELOG = ROOT / "CHANGELOG.md"
@@ -210,6 +211,32 @@ def test_a_decision_is_short_and_has_its_three_parts():
         assert [text for level, text in headings(page) if level == 2] == ["Context", "Decision", "Consequences"]
         assert len(page.read_text(encoding="utf-8").splitlines()) < 45
         assert page.name in listed
+
+
+def test_every_guide_is_listed_where_they_all_are():
+    listed = links(ROOT / "docs" / "README.md")
+    assert [page.name for page in sorted((ROOT / "docs" / "how-to").glob("*.md")) if f"how-to/{page.name}" not in listed] == []
+
+
+def test_every_kind_that_a_real_file_is_of_is_in_the_table_of_them():
+    text = (ROOT / "docs" / "reference" / "real-files.md").read_text(encoding="utf-8")
+    named = set()
+    for prefix, module in (
+        ("spotify-", test_real_spotify),
+        ("", test_real_models),
+        ("analytics-", test_real_analytics),
+        ("musicbrainz-", test_real_musicbrainz),
+    ):
+        named |= {f"{prefix}{expected.shape}" for expected in module.FILES.values()}
+    assert {name for name in (*named, "collaboration-webhooks") if f"`{name}`" not in text} == set()
+    counted = {
+        f"{sum(test_real_models.PARAMETERS.values()):,} parameters",
+        f"{len(test_real_models.PARAMETERS)} configurations",
+        f"{test_real_webhooks.FILES} payloads",
+        f"{len(test_real_webhooks.EVENTS)} events",
+        f"{len(test_real_musicbrainz.UNKNOWN)} answers of AcoustID",
+    }
+    assert {words for words in counted if words not in text} == set()
 
 
 def test_every_page_can_be_found_from_the_first():
