@@ -22,6 +22,8 @@ _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
 _NUMBER = re.compile(r"\d[\d,]*\.\d+")
 _MOMENT = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d(:\d\d)?")
 _CHECKS = re.compile(r"\b[\d,]+ checks")  # a newer PostgreSQL has more to look at
+_PHASES = "Phase Seconds Records MB Records/s"  # shown where a load took long
+_PHASE = re.compile(r"\S.* #(?: (?:-|#|[\d,]+)){3}")
 _STARTED = "Tenancy Fixtures: embedded PostgreSQL"
 
 ADMIN = "postgresql://admin:PASSWORD@db.example.org:5432/app"
@@ -153,12 +155,15 @@ def compare(promised: str, printed: str, place: str) -> None:
 
 
 def normal(text: str) -> list[str]:
-    """Lines without what differs from run to run and from server to server: times, rates, numbers of checks, the width of columns."""
-    lines, rates = [], False
+    """Lines without what differs from run to run and from server to server: times, rates, numbers of checks, the width of columns, the phases of a slow load."""
+    lines, rates, phases = [], False, False
     for raw in text.splitlines():
         line = " ".join(_NUMBER.sub("#", _MOMENT.sub("@", _CHECKS.sub("# checks", raw))).split())
         if not line or set(line) == {"─"} or line.startswith(_STARTED):
             rates = rates and bool(line)
+            continue
+        phases = line == _PHASES or (phases and _PHASE.fullmatch(line) is not None)
+        if phases:
             continue
         cells = line.rpartition(" ")
         if rates and re.fullmatch(r"[\d,]+|#|-", cells[2]):

@@ -102,6 +102,13 @@ def test_a_promise_that_is_not_kept_is_seen():
             compare(wrong, printed, "here")
 
 
+def test_the_phases_of_a_load_that_took_long_are_no_promise():
+    phases = "Phase         Seconds  Records    MB  Records/s\n───\nfiles            6.12        -     -          -\nread artists     0.02    1,500  0.01      5,800\n"
+    compare("acme: 3 rows written in 0.12 s.\n", f"{phases}acme: 3 rows written in 6.12 s.\n", "here")
+    with pytest.raises(AssertionError):
+        compare("acme: 3 rows written in 0.12 s.\n", f"{phases}beta: nothing to do\nacme: 3 rows written in 6.12 s.\n", "here")
+
+
 def test_what_is_left_out_is_marked_the_same_way_everywhere():
     assert [page.name for page in READMES for block in blocks(page) if "..." in block.text.splitlines()] == []
     assert any(LEFT_OUT in block.text.splitlines() for block in blocks(READMES[0]))
