@@ -97,7 +97,7 @@ async def test_what_we_make_of_a_history_is_what_alembic_makes_of_it(settings: S
         outcomes = await asyncio.gather(*(manager.migrate(f"f{number}") for number in range(TENANTS)), return_exceptions=True)
         assert [type(outcome) for outcome in outcomes if isinstance(outcome, BaseException)] == [errors.ScriptFailed]
         assert isinstance(outcomes[1], errors.ScriptFailed)
-        assert "r20_step.py" in outcomes[1].message
+        assert "r20_step.py as SQL" in outcomes[1].message
         assert content(state.url, bad) == before
         assert (await manager.get_tenant("f1")).revision == 10
         run(state, tmp_path / "late", "-c", OWN_RUNS, "head", *theirs)

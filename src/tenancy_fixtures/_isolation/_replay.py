@@ -45,6 +45,8 @@ async def run_revision(
     """
     file, shared = revision.file.name, pack.manifest.shared_schemas
     if revision.work is None:
+        # Line and column of an error are those of what Alembic's revision compiles to.
+        file = file if revision.version is None else f"{file} as SQL"
         await run_script(transaction, revision.sql, file=file, namespace=namespace, fresh=False, shared=shared, owner=owner)
     else:
         async with alone():
