@@ -567,3 +567,16 @@ async def test_a_file_without_a_record_alone(acme: FixtureManager, tmp_path: Pat
     (tmp_path / "tracks.csv").write_text("track_id,track_name,artists\n")
     with pytest.raises(SourceEmpty, match="has a header and no record"):
         await load(acme, tmp_path / "tracks.csv")
+
+
+async def test_somebodys_own_file_on_a_playlist_is_a_track(acme: FixtureManager, state: State, tmp_path: Path):
+    local = {"track": None, "episode": None, "addedDate": "2021-01-01"}
+    items = [{**local, "localTrack": {"uri": uri}} for uri in ("spotify:local:Nina+Simone:Live%3A+1964:Mine:9", "spotify:local::::9")]
+    write(tmp_path / "Playlist1.json", {"playlists": [{"name": "A", "lastModifiedDate": "2022-01-01", "items": items}]})
+    assert of(await load(acme, tmp_path / "Playlist1.json", user="alice"), "tracks").stored == 1
+    assert state.value("SELECT listed_tracks FROM t_acme.playlists") == 2
+    api = {"name": "Mine", "type": "track", "uri": "spotify:local:x", "id": None, "artists": [{"name": "Nina Simone"}], "duration_ms": 9}
+    await load(acme, write(tmp_path / "api.json", [api, track(1)]))
+    query = "SELECT t.title, l.title AS album, position FROM t_acme.tracks t JOIN t_acme.playlist_tracks USING (track_id) JOIN t_acme.albums l USING (album_id)"
+    assert [tuple(row.values()) for row in state.rows(query)] == [("Mine", "Live: 1964", 1)]
+    assert state.counts("acme")["tracks"] == 2

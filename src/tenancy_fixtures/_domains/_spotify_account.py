@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote_plus
 
+from .._ingest.uuids import uuid_of
 from ._each import each
 
 if TYPE_CHECKING:
@@ -13,6 +16,9 @@ if TYPE_CHECKING:
     from .._ingest.readers import Made
     from ._shape import Rewrite
     from ._spotify_walk import Object
+
+# Artist, album, title, and how long it is. Colons within them are escaped.
+_LOCAL = re.compile(r"spotify:local:([^:]+):([^:]*):([^:]+):[0-9]*")
 
 
 def account_playlists(playlist: Any, given: Mapping[str, str]) -> Iterator[Object]:  # noqa: ARG001 - every rewriter gets what is given
@@ -34,9 +40,20 @@ def account_episodes(playlist: Any, given: Mapping[str, str]) -> Iterator[Made]:
 
 
 def _held(playlist: Object, kind: str, position: int, entry: Object) -> Object | None:
-    if not isinstance(entry.get(kind), dict):
+    held = entry.get(kind) or (_local_track(entry.get("localTrack")) if kind == "track" else None)
+    if not isinstance(held, dict):
         return None
-    return {**entry[kind], "playlist": playlist.get("name"), "position": position, "added": entry.get("addedDate")}
+    return {**held, "playlist": playlist.get("name"), "position": position, "added": entry.get("addedDate")}
+
+
+def _local_track(local: Any) -> Object | None:
+    """A file of somebody's own, which is known by its names alone: as in the Web API, they make its id. What has none is only counted."""
+    uri = local.get("uri") if isinstance(local, dict) else None
+    found = _LOCAL.fullmatch(uri) if isinstance(uri, str) else None
+    if found is None:
+        return None
+    artist, album, title = map(unquote_plus, found.groups())
+    return {"trackName": title, "artistName": artist, "albumName": album or None, "trackUri": str(uuid_of("track", artist, title))}
 
 
 def saved(kind: str) -> Rewrite:
