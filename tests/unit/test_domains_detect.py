@@ -139,6 +139,10 @@ def test_what_may_be_a_value_is_not_shown_as_a_name(what, name):
     )
 
 
+def test_a_text_is_not_said_to_be_a_table(what):
+    assert what("openapi: 3.0.3\ninfo:\n  title: a\n", NEEDS, name="x.yml").why == ("it is a text, and no table of more than one column",)
+
+
 def test_a_table_of_typed_columns(tmp_path):
     feather.write_feather(pa.table({"a": [1], "b": [[{"c": 1}]], "d": ["x"]}), tmp_path / "x.feather")
     assert detect(tmp_path / "x.feather", [NEEDS]).shape == "needs"

@@ -65,6 +65,14 @@ def test_what_is_not_there_is_named(tmp_path, name):
     assert name in caught.value.source
 
 
+def test_a_folder_of_folders_says_how_to_reach_what_is_in_them(tmp_path):
+    write(tmp_path / "one", inner=b"a\n1\n")
+    with pytest.raises(SourceMissing) as caught:
+        open_sources(tmp_path)
+    assert caught.value.hint == f"Folders in it are left alone: '{tmp_path}/**/*' is a glob for all that is in them."
+    assert [source.name for source in open_sources(tmp_path / "**" / "*")] == ["inner.csv"]
+
+
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")
 def test_no_right_to_read(tmp_path):
     folder = write(tmp_path, one=b"a\n1\n")

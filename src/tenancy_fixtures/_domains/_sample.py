@@ -63,7 +63,9 @@ class Sample:
         names = [name for name in self.values if "." not in name] or list(self.values)
         if self.headless:
             # What is taken for names may be a record's values.
-            return f"{self.format} with {len(self.values)} column{'' if len(self.values) == 1 else 's'}, no name of which is known: it may have no header"
+            if len(self.values) == 1:
+                return "a text, and no table of more than one column"
+            return f"{self.format} with {len(self.values)} columns, no name of which is known: it may have no header"
         shown = [name for name in names if not _PERSONAL.search(name)][:_LISTED]
         more = f" and {len(names) - len(shown)} more" if len(names) > len(shown) else ""
         return f"{self.format} with {', '.join(shown)}{more}" if names else f"{self.format} without a name"

@@ -41,10 +41,13 @@ def find(path: Path, wanted: Wanted) -> list[Path]:
     """
     if "\x00" in str(path):
         raise SourceMissing("no file has a NUL in its name", source=as_text(str(path)), hint="Check the path.")
+    hint = "Give a file, a folder with such files, or a glob."
     try:
         if path.is_dir():
             found = [item for item in path.iterdir() if wanted(item.name) and not item.is_dir()]
             what = f"the folder {path.name!r} has no file that ends in {in_words(SUFFIXES)}, packed or not"
+            if not found and any(item.is_dir() for item in path.iterdir()):
+                hint = f"Folders in it are left alone: '{path}/**/*' is a glob for all that is in them."
         elif _WILD & set(str(path)) and not path.exists():
             found = _glob(path)
             what = f"no file matches {str(path)!r}"
@@ -53,7 +56,7 @@ def find(path: Path, wanted: Wanted) -> list[Path]:
     except OSError as error:
         raise missing(str(path), error) from error
     if not found:
-        raise SourceMissing(as_text(what), source=as_text(str(path)), hint="Give a file, a folder with such files, or a glob.")
+        raise SourceMissing(as_text(what), source=as_text(str(path)), hint=as_text(hint))
     return found
 
 
