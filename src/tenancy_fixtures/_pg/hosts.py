@@ -5,13 +5,12 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
 
 from ..exceptions import ConfigurationError, NotInitialised
 from .connect import CONNECT_TIMEOUT, PARAMETERS
 from .context import text_of
-from .sql import compose, identifier
+from .sql import identifier, query
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -93,11 +92,17 @@ def grants(namespace: str, users: Sequence[str]) -> list[str]:
     """The statements that give loader and user, in this order, their rights."""
     if len(users) != 2:  # noqa: PLR2004 - where one login does everything there is nobody to give rights to
         return []
-    parts = {"schema": identifier(namespace), "loader": identifier(users[0]), "user": identifier(users[1])}
-    whole = [compose(f"registry.{name}", **parts).as_string(None) for name in ("grant_schema", "grant_objects")]
+    parts = {"schema": _quoted(namespace), "loader": _quoted(users[0]), "user": _quoted(users[1])}
+    whole = [query(f"registry.{name}").as_string(None).format(**parts) for name in ("grant_schema", "grant_objects")]
     # One statement on each line of these blocks.
     return [line.rstrip(";") for text in whole for line in text.splitlines() if not line.startswith("--")]
 
 
 def _path(namespace: str, shared: Sequence[str]) -> str:
-    return sql.SQL(", ").join(identifier(name) for name in (namespace, *shared)).as_string(None)
+    return ", ".join(_quoted(name) for name in (namespace, *shared))
+
+
+def _quoted(name: str) -> str:
+    """A name as PostgreSQL quotes it: without a connection at hand not every release of the driver does."""
+    identifier(name)
+    return '"' + name.replace('"', '""') + '"'
