@@ -180,7 +180,11 @@ def fleet_in(admin_url: str) -> Iterator[Fleet]:
     fleet.prepare()
     yield fleet
     with fleet.connection() as connection:
-        connection.execute(sql.SQL("DROP OWNED BY {0} CASCADE; DROP ROLE {0}").format(sql.Identifier(fleet.owner)))
+        for schema in fleet.schemas:
+            # One by one: a transaction that drops them all runs out of locks.
+            connection.execute(sql.SQL("DROP SCHEMA IF EXISTS {} CASCADE").format(sql.Identifier(schema)))
+        connection.execute(sql.SQL("DROP OWNED BY {0} CASCADE").format(sql.Identifier(fleet.owner)))
+        connection.execute(sql.SQL("DROP ROLE {0}").format(sql.Identifier(fleet.owner)))
 
 
 _PICTURE = """

@@ -1,0 +1,44 @@
+"""``tenancy adopt`` and ``tenancy eject``: what they say, and what they exit with."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from tests.fleets import fleet_in
+
+
+@pytest.fixture
+def fleet(admin_database_url):
+    with fleet_in(admin_database_url) as made:
+        made.make("tenant_a", 2)
+        made.make("tenant_b", drift="a column too many")
+        with made.connection() as connection:
+            connection.execute("CREATE SCHEMA tenant_c; CREATE TABLE tenant_c.t (); CREATE SCHEMA tenant_d")
+        yield made
+
+
+def test_a_fleet_comes_and_goes(tenancy, admin_database_url, fleet, look, tmp_path, monkeypatch):
+    folder = str(fleet.pack(tmp_path / "pack").folder)
+    first = tenancy("adopt", "--schemas", "tenant_%", "--pack", folder, "--dry-run", url=admin_database_url)
+    assert first.code == 1
+    assert "4 schemas: 1 ready, 1 drifted, 2 in conflict; 1 would be registered." in first.out
+    assert "extra: column orders.hotfix" in first.out
+    assert look("SELECT count(*) FROM tenancy.adoptions") == [(0,)]
+    done = tenancy("adopt", "--schemas", "tenant_%", "--pack", folder, "--accept-drift", "--json")
+    answer = json.loads(done.out)
+    assert (done.code, answer["counts"]) == (1, {"ready": 1, "drifted": 1, "conflict": 2, "registered": 2})
+    drifted = next(item for item in answer["adoptions"] if item["schema"] == "tenant_b")
+    assert drifted["difference"] == [{"kind": "column", "name": "orders.hotfix", "how": "extra", "expected": None, "found": "text"}]
+    assert tenancy("adopt", "--schemas", "tenant_a", "--schemas", "tenant_b", "--pack", folder).code == 0
+    assert tenancy("adopt").code == 3
+    assert tenancy("adopt", "--schemas", "x", "--pack", folder, "--alembic", "alembic.ini").code == 2
+    monkeypatch.chdir(tmp_path)
+    asked = tenancy("eject")
+    assert (asked.code, "say --yes" in asked.err) == (2, True)
+    dry = tenancy("eject", "--dry-run")
+    assert (dry.code, dry.out.endswith("Nothing was changed.\n")) == (0, True)
+    report = json.loads(tenancy("eject", "--yes", "--to", "out.sql", "--json").out)
+    assert (report["adopted"], report["rows"]["tenants"], (tmp_path / "out.sql").stat().st_mode & 0o777) == (["tenant_a", "tenant_b"], 2, 0o600)
+    assert tenancy("eject", "--yes").code == 3
