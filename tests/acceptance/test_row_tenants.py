@@ -378,6 +378,20 @@ async def test_a_repair_puts_rows_back_and_leaves_what_is_shared(acme_shares: Fi
     assert (left.action, "tenants share it" in left.detail["why"]) == ("leave", True)
 
 
+async def test_a_repair_touches_no_row_where_neighbours_are_in_sight(acme_shares: FixtureManager, state: State):
+    """A neighbour's row with the same key would be taken for one that somebody has edited."""
+    whose = "(SELECT uid FROM tenancy.tenants WHERE tenant_id = 'beta')"
+    state.run(
+        f"UPDATE shared_spotify_agent.users SET plan = 'family', display_name = 'own' WHERE tenant_id = {whose}",
+        "ALTER POLICY tenant ON shared_spotify_agent.users USING (true) WITH CHECK (true)",
+    )
+    before = state.rows("SELECT * FROM shared_spotify_agent.users ORDER BY tenant_id, user_id")
+    found = (await acme_shares.validate("acme")).findings
+    assert {(item.rule, item.object) for item in found} == {("policy", "users.tenant"), ("isolation", "users")}
+    assert {step.action for step in (await acme_shares.repair("acme", orphans=True)).steps} == {"leave"}
+    assert state.rows("SELECT * FROM shared_spotify_agent.users ORDER BY tenant_id, user_id") == before
+
+
 @pytest.fixture
 async def acme_shares(manager: FixtureManager, state: State, anyio_backend: str) -> AsyncIterator[FixtureManager]:
     async with manager:
