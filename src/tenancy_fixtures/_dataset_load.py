@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ._ahead import OneAhead, beside
 from ._declared import declared_lookups, declared_references
-from ._ingest import content_digest, read_dataset, refuse_changed
+from ._ingest import content_digest, content_sketch, read_dataset, refuse_changed
 from ._pg.copy import EncodedFrame, KeyBook, TableWriter, WriteStats, open_writer
 from ._pg.errors import translated
 from ._pg.remove import open_remover
@@ -66,6 +66,7 @@ class DatasetLoad:
         self._place = place
         self._hooks = hooks
         self._sources: Sequence[FileSource] = ()
+        self._sketch: str | None = None
         self._stream: FrameStream | None = None
         self._books: list[KeyBook] = []
         self._bare = True
@@ -85,8 +86,10 @@ class DatasetLoad:
             sources = await asyncio.to_thread(self._place.open)
         entry = await self._context.transaction.one("registry.ledger_entry", uid=self._context.existing.uid, dataset=self.dataset.name)
         fresh = DatasetReport(self.dataset.name, "", sources=tuple(source.name for source in sources))
-        if entry is None and all(source.plain for source in sources):
-            # Nothing to compare with: the digest is taken while the server is busy with keys and indexes.
+        self._sketch = await asyncio.to_thread(content_sketch, sources)
+        known = None if entry is None else entry["report"].get("sketch")
+        if self._sketch is not None and (entry is None or self._again or known not in (None, self._sketch)):
+            # The ledger cannot know it: the digest is taken while the server is busy with what was read.
             return fresh, sources
         digest = await asyncio.to_thread(self._digest_of, sources)
         if entry is not None and entry["digest"] == digest and not self._again:
@@ -316,7 +319,7 @@ class DatasetLoad:
     async def _enter_ledger(self) -> None:
         report = self.report
         values = {"uid": self._context.existing.uid, "dataset": report.dataset, "digest": report.digest, "run_id": self._context.run_id}
-        await self._context.transaction.run("registry.write_ledger", report=report.to_dict(), **values)
+        await self._context.transaction.run("registry.write_ledger", report={**report.to_dict(), "sketch": self._sketch}, **values)
 
     # --- the way back ---------------------------------------------------------------------------------------------------
 

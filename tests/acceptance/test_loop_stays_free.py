@@ -83,6 +83,7 @@ async def test_files_are_read_and_encoded_beside_the_loop(acme: FixtureManager, 
 
     watch(Place, "open")
     watch(_dataset_load, "content_digest")
+    watch(_dataset_load, "content_sketch")
     watch(FrameStream, "__init__")
     watch(FrameStream, "__next__")
     watch(TableWriter, "encode")
@@ -93,7 +94,7 @@ async def test_files_are_read_and_encoded_beside_the_loop(acme: FixtureManager, 
     operation = Operation("take_back", "acme", (DataLoader(sources=sources),), backwards=True)
     await run(await acme._runtime(), acme.pack, operation)
     await acme.validate_pack()
-    assert set(workers) == {"open", "content_digest", "__init__", "__next__", "encode"}
+    assert set(workers) == {"open", "content_digest", "content_sketch", "__init__", "__next__", "encode"}
     assert {name for name, threads in workers.items() if threading.get_ident() in threads} == set()
 
 

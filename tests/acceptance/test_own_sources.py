@@ -21,7 +21,7 @@ from tenancy_fixtures import DataLoader, FixtureManager, Settings, _dataset_load
 from tenancy_fixtures import exceptions as errors
 from tenancy_fixtures.constants import LATE_INDEX_BYTES
 from tenancy_fixtures.packs import DEFAULT_FOLDER
-from tests.acceptance.support import SECRET, TRACKS, State, as_csv, failing, track
+from tests.acceptance.support import SECRET, TRACKS, USERS, State, as_csv, failing, track, user
 from tests.acceptance.test_own_data import take_back
 from tests.packing import tarred, zipped, zstd_compressed
 from tests.servers import Handler, Web, serving
@@ -84,6 +84,43 @@ async def test_the_same_catalogue_in_every_packing(ready: FixtureManager, state:
         removed = await take_back(acme, DataLoader(sources={"tracks": place}))
         assert removed.steps[0].detail == {"removed": 40000}
     assert len(stored) == 1
+
+
+async def test_a_digest_is_waited_for_only_where_the_ledger_might_know_it(acme: FixtureManager, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Content of another length, or that begins or ends otherwise, is read at once, and its digest taken beside the rest."""
+    order: list[str] = []
+
+    def watch(name: str) -> None:
+        original = getattr(_dataset_load, name)
+
+        def watched(*args: Any, **facts: Any) -> Any:
+            order.append(name)
+            return original(*args, **facts)
+
+        monkeypatch.setattr(_dataset_load, name, watched)
+
+    watch("content_digest")
+    watch("read_dataset")
+    digest, read = "content_digest", "read_dataset"
+    users = [user(number) for number in range(10_000, 14_000)]
+    contents = {"new": users, "longer": [*users, user(20_000)], "changed at its end": [*users, user(30_000)]}
+    contents["changed in the middle"] = [*users[:2_000], user(40_000), *users[2_001:], user(30_000)]
+    known = set()
+    for name, rows in contents.items():
+        (tmp_path / "users.csv").write_text(as_csv(USERS, rows), encoding="utf-8")
+        report = (await acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv"})).dataset("users")
+        assert order == ([digest, read] if name == "changed in the middle" else [read, digest]), name
+        order.clear()
+        again = (await acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv"})).dataset("users")
+        assert (again.skipped, again.digest, order) == (True, report.digest, [digest])
+        order.clear()
+        known.add(report.digest)
+    assert len(known) == len(contents)
+    # What was packed has the digest alone to be known by.
+    (tmp_path / "users.csv.gz").write_bytes(gzip.compress(as_csv(USERS, users).encode()))
+    (tmp_path / "users.csv").write_text(as_csv(USERS, users), encoding="utf-8")
+    assert not (await acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv.gz"})).dataset("users").skipped
+    assert (await acme.load_fixtures("acme", sources={"users": tmp_path / "users.csv"})).dataset("users").skipped
 
 
 async def test_a_large_packed_file_builds_its_indexes_late(acme: FixtureManager, tmp_path: Path, state: State, monkeypatch: pytest.MonkeyPatch):

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import gzip
 import os
 import shutil
 from pathlib import Path
 
 import pytest
 
-from tenancy_fixtures._ingest import content_digest, open_sources, refuse_changed
+from tenancy_fixtures._ingest import content_digest, content_sketch, open_sources, refuse_changed
 from tenancy_fixtures.exceptions import SourceEmpty, SourceMalformed, SourceMissing
 
 
@@ -107,6 +108,35 @@ def test_a_file_that_went_away_before_its_digest(tmp_path):
     sources[0].path.unlink()
     with pytest.raises(SourceMissing):
         content_digest(sources)
+
+
+@pytest.mark.parametrize(("place", "tells"), [(0, True), (150_000, False), (299_999, True)])
+def test_a_sketch_sees_both_ends_of_a_file(tmp_path, place, tells):
+    content = bytearray(b"a" * 300_000)
+    sketch = content_sketch(open_sources(write(tmp_path / "x", one=bytes(content))))
+    content[place] += 1
+    assert (content_sketch(open_sources(write(tmp_path / "y", one=bytes(content)))) != sketch) == tells
+    assert content_sketch(open_sources(write(tmp_path / "z", one=bytes(300_001)))) != sketch
+
+
+def test_a_sketch_is_of_the_content_alone(tmp_path):
+    folder = write(tmp_path / "here", a=b"a\n1\n", b=b"a\n22\n")
+    before = content_sketch(open_sources(folder))
+    os.utime(folder / "a.csv", (1, 1))
+    assert content_sketch(open_sources(Path(shutil.move(str(folder), str(tmp_path / "there"))))) == before
+    assert content_sketch(open_sources(write(tmp_path / "other", a=b"a\n1\na", b=b"\n22\n"))) != before
+
+
+def test_what_is_packed_has_no_sketch(tmp_path):
+    (tmp_path / "a.csv.gz").write_bytes(gzip.compress(b"a\n1\n"))
+    assert content_sketch(open_sources(tmp_path)) is None
+
+
+def test_a_file_that_went_away_before_its_sketch(tmp_path):
+    sources = open_sources(write(tmp_path, one=b"a\n1\n"))
+    sources[0].path.unlink()
+    with pytest.raises(SourceMissing):
+        content_sketch(sources)
 
 
 def test_a_source_that_changes_while_it_is_read_is_noticed(tmp_path):

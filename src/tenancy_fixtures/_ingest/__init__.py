@@ -12,7 +12,7 @@ from ..exceptions import MissingExtra
 from ._header import count_wanted, fold_words
 from ._limits import SourceLimits
 from ._local import is_wanted
-from .sources import FileSource, Place, Sources, Spool, as_path, content_digest, open_sources, refuse_changed
+from .sources import FileSource, Place, Sources, Spool, as_path, content_digest, content_sketch, open_sources, refuse_changed
 
 if TYPE_CHECKING:
     from .frames import Frame, TargetFrame
@@ -31,6 +31,7 @@ __all__ = [
     "TargetFrame",
     "as_path",
     "content_digest",
+    "content_sketch",
     "count_wanted",
     "fold_words",
     "is_wanted",
