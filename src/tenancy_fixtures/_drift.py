@@ -6,15 +6,16 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ._fixture import within_limit
+from ._integrity.differences import HISTORIES, Difference, comparable, differences, tables_of, without
 from ._integrity.look import Look, read_structure
-from ._integrity.made import plain, unlike
-from ._integrity.structure import check_force, check_release
+from ._integrity.structure import check_release
 from ._isolation import isolation_of
+from ._pg.integrity import not_in_force
 from .exceptions import TenancyError
 from .validators import made_for, registered_tenant
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from ._integrity.made import Made
     from .packs import Pack
@@ -22,23 +23,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Difference:
-    """One object that is not as the pack makes it. Definitions are PostgreSQL's own, ``None`` where there is no such object."""
-
-    object: str
-    fault: str
-    expected: str | None = None
-    found: str | None = None
-
-
-@dataclass(frozen=True)
 class Standing:
-    """Where a tenant stands: at which revision of how many, and what is not as the pack makes it there."""
+    """Where a tenant stands: at which revision of how many, what is not as the pack makes it there, and ``faults`` of what is known of it."""
 
     tenant_id: str
     revision: int
     head: int
     differences: tuple[Difference, ...] = ()
+    faults: tuple[str, ...] = ()
 
     @property
     def is_behind(self) -> bool:
@@ -46,14 +38,19 @@ class Standing:
         return self.revision < self.head
 
     @property
+    def has_drifted(self) -> bool:
+        """Whether it is not what its pack makes at its revision."""
+        return bool(self.differences or self.faults)
+
+    @property
     def ok(self) -> bool:
         """Whether the tenant is at the head, and made as the pack makes it."""
-        return not self.is_behind and not self.differences
+        return not self.is_behind and not self.has_drifted
 
     def to_dict(self) -> dict[str, Any]:
         """All of it, ready for JSON."""
         facts = {"tenant_id": self.tenant_id, "revision": self.revision, "head": self.head, "behind": self.is_behind, "ok": self.ok}
-        return {**facts, "differences": [vars(item) for item in self.differences]}
+        return {**facts, "differences": [item.to_dict() for item in self.differences], "faults": list(self.faults)}
 
 
 async def standing_of(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
@@ -79,23 +76,18 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
         async with session.transaction(tenant=tenant_id, role="loader", keep=False, snapshot=True) as transaction:
             tenant = await registered_tenant(transaction, tenant_id)
             if not await isolation_of(tenant).exists(transaction, tenant):
-                return Standing(tenant_id, tenant.revision, pack.head, (Difference(f"schema {tenant.namespace}", "is missing"),))
+                return Standing(tenant_id, tenant.revision, pack.head, (Difference("schema", tenant.namespace, "missing"),))
             async with transaction.acting_as_owner(tenant):
-                structure = await read_structure(transaction, tenant.namespace)
-                look = Look(transaction, tenant, pack, made, structure, {}, (), ())
-                await check_force(look)
+                structure, out_of_force = await read_structure(transaction, tenant.namespace), await not_in_force(transaction, tenant.namespace)
+            look = Look(transaction, tenant, pack, made, structure, {}, (), ())
             await check_release(look)
-    unlike_made = [] if made is None else _differences(made, structure)
-    faults = [Difference(f"{item.rule} {item.object}", item.message) for item in look.findings if item.severity == "error"]
-    return Standing(tenant_id, tenant.revision, pack.head, (*unlike_made, *faults))
+    unlike = () if made is None else _differences(made, structure, out_of_force)
+    faults = [f"{item.rule} {item.object} {item.message}" for item in look.findings if item.severity == "error"]
+    # What is a setting of whole sessions is part of no structure.
+    faults += [f"{row['kind']} {row['object']} {row['fault']}" for row in out_of_force if row["kind"] == "setting"]
+    return Standing(tenant_id, tenant.revision, pack.head, unlike, tuple(faults))
 
 
-def _differences(made: Made, structure: Mapping[str, str]) -> list[Difference]:
-    wanted, there = plain(made.structure), plain(structure)
-    found = []
-    for place in unlike(made.structure, structure):
-        kind, _, name = place.partition(" ")
-        expected, actual = wanted.get((kind, name)), there.get((kind, name))
-        fault = "is missing" if actual is None else "is none of the pack's" if expected is None else "is not as the pack makes it"
-        found.append(Difference(place, fault, expected, actual))
-    return found
+def _differences(made: Made, structure: Mapping[str, str], out_of_force: Iterable[Mapping[str, str]]) -> tuple[Difference, ...]:
+    expected = comparable(made.structure)
+    return differences(expected, without(comparable(structure, out_of_force), HISTORIES - tables_of(expected)))

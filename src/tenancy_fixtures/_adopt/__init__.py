@@ -7,5 +7,4 @@ from ._of_alembic import pack_of_alembic as pack_of_alembic
 from ._run import adopt as adopt
 from ._shapes import Adoption as Adoption
 from ._shapes import AdoptionReport as AdoptionReport
-from ._shapes import Difference as Difference
 from ._shapes import Verdict as Verdict

@@ -6,21 +6,21 @@ import asyncio
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
+from .._integrity.differences import HISTORIES, comparable, nearest, tables_of, without
 from .._integrity.made import made_at
 from .._pg.adopt import read_structure
 from .._pg.versions import read_versions
 from ..exceptions import DatabaseError, DatabaseUnavailable
-from ._compare import HISTORIES, comparable, nearest, without
 from ._shapes import Adoption, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from .._integrity.differences import Structure
     from .._pg.adopt import Found
     from .._pg.database import Session
     from ..packs import Pack
     from ..runtime import Runtime
-    from ._compare import Structure
     from ._names import Named
 
 _VERSION = "version_num"
@@ -94,7 +94,7 @@ class Judge:
 
 
 def _tables(made: Mapping[int, Structure]) -> set[str]:
-    return {name for structure in made.values() for kind, name in structure if kind == "table"}
+    return {name for structure in made.values() for name in tables_of(structure)}
 
 
 def _compared(made: Mapping[int, Structure], there: Structure, facts: Mapping[str, Any]) -> Adoption:
@@ -105,7 +105,7 @@ def _compared(made: Mapping[int, Structure], there: Structure, facts: Mapping[st
         return Adoption(verdict=Verdict.CONFLICT, reason=reason, **facts)
     if equal:
         return Adoption(verdict=Verdict.READY, revision=equal[0], **facts)
-    if not _tables(made) & {name for kind, name in there if kind == "table"}:
+    if not _tables(made) & tables_of(there):
         return Adoption(verdict=Verdict.CONFLICT, reason="it has none of the pack's tables", **facts)
     number, difference = nearest(made, there)
     return Adoption(verdict=Verdict.DRIFTED, revision=number, difference=difference, **facts)

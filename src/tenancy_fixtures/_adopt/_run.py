@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, Optional, TypeVar
 
 from .._fixture import Operation, run
+from .._integrity.differences import Difference
 from .._pg.adopt import grant_that_is_missing, read_schemas, write_adoptions
 from ..config_fixtures import ConfigFixture
 from ..exceptions import ConfigurationError, InvalidTenantId, StatementRefused, TenantExists
@@ -17,7 +18,7 @@ from ._judge import Judge
 from ._names import Named, check_pattern, id_by_pattern, read_ids
 from ._register import AdoptedFixture
 from ._registries import schemas_of
-from ._shapes import Adoption, AdoptionReport, Difference, Verdict
+from ._shapes import Adoption, AdoptionReport, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any, Optional
 
+from .._integrity.differences import Difference  # noqa: TC001 - a field's type
 from .._shapes import Shape
 
 
@@ -15,20 +16,6 @@ class Verdict(str, Enum):
     READY = "ready"
     DRIFTED = "drifted"
     CONFLICT = "conflict"
-
-
-@dataclass(frozen=True)
-class Difference(Shape):
-    """An object that is ``missing``, ``extra`` or ``changed`` against what the pack makes; definitions as PostgreSQL prints them."""
-
-    kind: str
-    name: str
-    how: str
-    expected: Optional[str] = None
-    found: Optional[str] = None
-
-    def __str__(self) -> str:
-        return f"{self.how}: {self.kind} {self.name}"
 
 
 @dataclass(frozen=True)

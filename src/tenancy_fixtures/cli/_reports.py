@@ -42,13 +42,16 @@ def show_steps(report: RunReport) -> None:
 def show_standing(standing: Standing) -> None:
     """Say where a tenant stands, and each object that is not as its pack makes it, as both have it."""
     place = f"at revision {standing.revision} of {standing.head}"
-    drift = f", {counted(len(standing.differences), 'difference')}" if standing.differences else ""
+    count = len(standing.differences) + len(standing.faults)
+    drift = f", {counted(count, 'difference')}" if count else ""
     _output.say(f"{standing.tenant_id}: {'behind, ' if standing.is_behind else ''}{place}{drift}")
     for item in standing.differences:
-        _output.say(f"  {item.object} {item.fault}")
+        _output.say(f"  {item}")
         if item.expected is not None and item.found is not None:
             _output.say(f"    pack: {' '.join(item.expected.split())}")
             _output.say(f"    here: {' '.join(item.found.split())}")
+    for fault in standing.faults:
+        _output.say(f"  {fault}")
 
 
 def show_load(report: RunReport, *, phases: bool = False) -> None:

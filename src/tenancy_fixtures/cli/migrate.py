@@ -108,7 +108,7 @@ async def _check(settings: "Settings", names: list[str], *, as_json: bool) -> se
         names = names or await tenants_of_pack(work)
         codes = await Fleet(names, work.manager.standing, tell, at_once=settings.max_concurrency).run(as_json=as_json)
     if not as_json:
-        behind, drifted = sum(item.is_behind for item in standings), sum(bool(item.differences) for item in standings)
+        behind, drifted = sum(item.is_behind for item in standings), sum(item.has_drifted for item in standings)
         ready = sum(item.ok for item in standings)
         _output.say(f"{_output.counted(len(names), 'tenant')}: {ready:,} as the pack has it, {behind:,} behind, {drifted:,} drifted.")
     return codes

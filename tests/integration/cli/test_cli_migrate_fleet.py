@@ -62,26 +62,26 @@ def test_a_fleet_that_is_as_it_should_be(tenancy, pack, state):
     done = tenancy("migrate", "--all", "--check", "--pack", pack)
     assert (done.code, done.out, done.err) == (0, "2 tenants: 2 as the pack has it, 0 behind, 0 drifted.\n", "")
     listed = tenancy("migrate", "a", "--check", "--pack", pack, "--json").json
-    assert listed == {"tenant_id": "a", "revision": 1, "head": 1, "behind": False, "ok": True, "differences": []}
+    assert listed == {"tenant_id": "a", "revision": 1, "head": 1, "behind": False, "ok": True, "differences": [], "faults": []}
     assert state() == before
 
 
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        ("ALTER TABLE t_b.notes ADD COLUMN mine text", "column notes.mine is none of the pack's"),
-        ("ALTER TABLE t_b.notes ALTER COLUMN body DROP NOT NULL", "column notes.body is not as the pack makes it"),
-        ("ALTER TABLE t_b.notes DROP CONSTRAINT short", "constraint notes.short is missing"),
-        ("ALTER TABLE t_b.notes DROP CONSTRAINT short, ADD CONSTRAINT short CHECK (length(body) < 100) NOT VALID", "was never checked for every row"),
-        ("DROP INDEX t_b.notes_body", "index notes_body is missing"),
-        ("CREATE INDEX more ON t_b.notes (mood)", "index more is none of the pack's"),
-        ("ALTER TABLE t_b.notes DISABLE TRIGGER touched", "trigger notes.touched is switched off"),
-        ("CREATE TABLE t_b.mine (a integer)", "table mine is none of the pack's"),
-        ("DROP TABLE t_b.notes", "table notes is missing"),
-        ("CREATE OR REPLACE FUNCTION t_b.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$", "function touch() is not as"),
-        ("ALTER TYPE t_b.mood ADD VALUE 'still'", "type mood is not as the pack makes it"),
-        ("CREATE VIEW t_b.seen AS SELECT 1 AS one", "view seen is none of the pack's"),
-        ("DROP SCHEMA t_b CASCADE", "schema t_b is missing"),
+        ("ALTER TABLE t_b.notes ADD COLUMN mine text", "extra: column notes.mine"),
+        ("ALTER TABLE t_b.notes ALTER COLUMN body DROP NOT NULL", "changed: column notes.body"),
+        ("ALTER TABLE t_b.notes DROP CONSTRAINT short", "missing: constraint notes.short"),
+        ("ALTER TABLE t_b.notes DROP CONSTRAINT short, ADD CONSTRAINT short CHECK (length(body) < 100) NOT VALID", "changed: constraint notes.short"),
+        ("DROP INDEX t_b.notes_body", "missing: index notes_body"),
+        ("CREATE INDEX more ON t_b.notes (mood)", "extra: index more"),
+        ("ALTER TABLE t_b.notes DISABLE TRIGGER touched", "changed: trigger notes.touched"),
+        ("CREATE TABLE t_b.mine (a integer)", "extra: table mine"),
+        ("DROP TABLE t_b.notes", "missing: table notes"),
+        ("CREATE OR REPLACE FUNCTION t_b.touch() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN OLD; END $$", "changed: function touch()"),
+        ("ALTER TYPE t_b.mood ADD VALUE 'still'", "changed: type mood"),
+        ("CREATE VIEW t_b.seen AS SELECT 1 AS one", "extra: view seen"),
+        ("DROP SCHEMA t_b CASCADE", "missing: schema t_b"),
         ("UPDATE tenancy.revisions SET digest = 'x' WHERE uid = (SELECT uid FROM tenancy.tenants WHERE tenant_id = 'b')", "was edited after it was"),
     ],
 )
@@ -95,7 +95,8 @@ def test_each_drift_is_named(tenancy, pack, admin_database_url, damage, said):
     assert done.out.endswith("2 tenants: 1 as the pack has it, 0 behind, 1 drifted.\n")
     lines = tenancy("migrate", "--all", "--check", "--pack", pack, "--json").lines
     assert [line["ok"] for line in lines] == [True, False]
-    assert any(said in f"{item['object']} {item['fault']}" for item in lines[1]["differences"])
+    told = [f"{item['how']}: {item['kind']} {item['name']}" for item in lines[1]["differences"]]
+    assert any(said in text for text in (*told, *lines[1]["faults"]))
 
 
 def test_tenants_that_are_behind_are_compared_where_they_stand(tenancy, pack, admin_database_url):
@@ -110,7 +111,7 @@ def test_tenants_that_are_behind_are_compared_where_they_stand(tenancy, pack, ad
         [
             "a: behind, at revision 1 of 2",
             "b: behind, at revision 1 of 2, 1 difference",
-            "  column notes.author is none of the pack's",
+            "  extra: column notes.author",
             "3 tenants: 1 as the pack has it, 2 behind, 1 drifted.",
         ],
     )
@@ -125,7 +126,7 @@ def test_tenants_that_share_tables(tenancy, pack, admin_database_url):
     with psycopg.connect(admin_database_url, autocommit=True) as connection:
         connection.execute("ALTER TABLE shared_fleet.notes DISABLE ROW LEVEL SECURITY")
     done = tenancy("migrate", "--all", "--check", "--pack", pack)
-    assert (done.code, done.out.count("table notes is not as the pack makes it")) == (9, 2)
+    assert (done.code, done.out.count("changed: table notes")) == (9, 2)
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Optional
 
-from .._integrity.made import belongs
-from ._shapes import Difference
+from .._shapes import Shape
+from .made import belongs
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -20,6 +21,20 @@ HISTORIES = frozenset({"alembic_version", "django_migrations", "schema_migration
 Structure = Mapping[tuple[str, str], str]
 
 _PLACE_OF_COLUMN = re.compile(r"^\d+ ")
+
+
+@dataclass(frozen=True)
+class Difference(Shape):
+    """An object that is ``missing``, ``extra`` or ``changed`` against what the pack makes; definitions as PostgreSQL prints them."""
+
+    kind: str
+    name: str
+    how: str
+    expected: Optional[str] = None
+    found: Optional[str] = None
+
+    def __str__(self) -> str:
+        return f"{self.how}: {self.kind} {self.name}"
 
 
 def comparable(structure: Mapping[str, str], out_of_force: Iterable[Mapping[str, str]] = ()) -> dict[tuple[str, str], str]:
@@ -37,9 +52,14 @@ def comparable(structure: Mapping[str, str], out_of_force: Iterable[Mapping[str,
     return found
 
 
+def tables_of(structure: Structure) -> set[str]:
+    """The names of its tables."""
+    return {name for kind, name in structure if kind == "table"}
+
+
 def without(structure: Structure, tables: AbstractSet[str]) -> dict[tuple[str, str], str]:
     """A structure without these tables and all that is theirs."""
-    there: set[str] = {name for kind, name in structure if kind == "table" and name in tables}
+    there = tables_of(structure) & tables
     if not there:
         return dict(structure)
     return {(kind, name): text for (kind, name), text in structure.items() if name not in there and not belongs(name, text, there)}
