@@ -8,7 +8,7 @@ import sys
 from importlib import import_module
 from pathlib import Path
 
-NAMES = ("catalogue", "load", "loop", "memory", "reload", "validate")
+NAMES = ("catalogue", "load", "loop", "memory", "reload", "testkit", "validate")
 
 
 def main() -> None:
@@ -16,6 +16,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("name", choices=NAMES)
     parser.add_argument("--rows", type=int, default=1_000_000, help="records to load (1000000)")
+    parser.add_argument("--tests", type=int, default=500, help="with testkit: tests of each suite (500)")
     parser.add_argument("--rounds", type=int, help="rounds, each contender once in each; each benchmark has a number of its own")
     parser.add_argument("--database-url", help="an administrator's login on a server of your own; without it an embedded one is started")
     parser.add_argument("--isolation", choices=("row",), help="with load: into tables that tenants share, beside a schema of a tenant's own")
@@ -26,7 +27,8 @@ def main() -> None:
         parser.error("--isolation is for load")
     benchmark = import_module(f"benchmarks.{arguments.isolation or arguments.name}")
     rounds = arguments.rounds or benchmark.ROUNDS
-    result = benchmark.run(arguments.rows, rounds, arguments.database_url, peers=not arguments.without_peers)
+    size = arguments.tests if arguments.name == "testkit" else arguments.rows
+    result = benchmark.run(size, rounds, arguments.database_url, peers=not arguments.without_peers)
     text = json.dumps(result, indent=2)
     if arguments.json == "-":
         sys.stdout.write(text + "\n")

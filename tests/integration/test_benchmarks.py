@@ -51,6 +51,16 @@ def test_a_benchmark_prints_one_object_with_its_figures(name, admin_url):
         assert sorted(result["figures"]["by_format"]) == sorted(KINDS)
 
 
+def test_clean_tenants_are_compared_with_a_schema_made_for_each_test(admin_url):
+    command = [sys.executable, "-m", "benchmarks", "testkit", "--tests", "12", "--rounds", "1", "--database-url", admin_url]
+    done = subprocess.run([*command, "--json", "-"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    result = json.loads(done.stdout)
+    assert (result["name"], result["tests"], result["figures"]["left_behind"]) == ("testkit", 12, 0)
+    assert result["ratios"]["vs_create_all"] == min(result["ratios"]["vs_create_all_1"], result["ratios"]["vs_create_all_4"])
+    assert all(result["figures"][f"{name}_{workers}_seconds"]["median"] > 0 for name in ("kit", "create_all") for workers in (1, 4))
+
+
 def test_tables_that_tenants_share_are_compared_with_a_tenants_own(admin_url):
     command = [sys.executable, "-m", "benchmarks", "load", "--isolation", "row", "--rows", str(ROWS), "--rounds", "1", "--database-url", admin_url]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)

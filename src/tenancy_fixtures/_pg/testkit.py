@@ -149,11 +149,6 @@ class Server:
             with suppress(psycopg.errors.InternalError_, psycopg.errors.UndefinedObject, psycopg.errors.InvalidCatalogName):
                 await cursor.execute(statement)
 
-    async def drop(self, database: str) -> None:
-        """Drop one database of the run's."""
-        with translated():
-            await self._connection.execute(compose("testkit.drop_database", database=identifier(database)))
-
     async def _one(self, statement: str, /, **values: Any) -> dict[str, Any]:
         return await _one(self._connection, statement, **values)
 

@@ -44,7 +44,7 @@ class Wishes:
 
 
 class Kit:
-    """A worker's database with its pool. Make one with :meth:`start`; :meth:`end` removes what was made."""
+    """A worker's database with its pool. Make one with :meth:`start`; :meth:`end` removes what was made, :func:`remove` what several workers made."""
 
     def __init__(self, server: Server, settings: Settings, pack: Pack, pool: Pool, stack: AsyncExitStack) -> None:
         self.server = server
@@ -57,7 +57,7 @@ class Kit:
     async def start(cls, wishes: Wishes, identity: Identity, worker: str, *, alone: bool) -> Kit:
         """Make the run's template where no other worker has, and a copy of it for this one.
 
-        With ``alone`` there is no other worker, and nobody else removes the run's template.
+        With ``alone`` there is no other worker, and nobody else removes what is made.
 
         :raises ConfigurationError: the server's login is no superuser, or the pack's tenants have no schema of their own.
         :raises DatabaseError: nobody answers, or a script is refused.
@@ -67,9 +67,11 @@ class Kit:
             url = await _locate(wishes.url, stack)
             server = await Server.open(url, identity.run, identity.password)
             stack.push_async_callback(server.close)
-            # Who is alone works where the template was made. What several workers have in common goes when all of them are done.
+            # Who is alone works where the template was made, and removes it. Of several workers each has a copy; all goes when all are done,
+            # since a server writes down everything that it holds before it drops a database.
             database = identity.run if alone else f"{identity.run}_{worker}"
-            stack.push_async_callback(server.remove, identity.run) if alone else stack.push_async_callback(server.drop, database)
+            if alone:
+                stack.push_async_callback(server.remove, identity.run)
             pack = Pack.resolve(wishes.pack)
             _require_schemas(pack)
             async with server.alone():
