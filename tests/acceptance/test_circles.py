@@ -60,6 +60,14 @@ async def test_a_circle_is_loaded_and_loaded_again(pack: Pack, settings, state: 
         assert (await manager.validate("acme")).ok
 
 
+async def test_a_pack_with_a_circle_is_looked_over(pack: Pack, settings, state: State):
+    """Tables and rows come about in one transaction there."""
+    write(pack, "ann,red,ben\nben,blue,ann\n", "red,ben,blue\nblue,ann,\n")
+    async with FixtureManager(settings, pack=pack) as manager:
+        report = await manager.validate_pack()
+        assert report.ok, report.findings
+
+
 async def test_a_fault_in_a_circle_is_named(pack: Pack, settings, state: State):
     write(pack, "ann,red,\nben,blue,nobody\ncid,red,\n", "red,ann,\nblue,ben,\n")
     async with FixtureManager(settings, pack=pack) as manager:

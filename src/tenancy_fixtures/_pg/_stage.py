@@ -128,13 +128,14 @@ class StagedWay:
         """
         table = self.target.table
         for key in table.foreign_keys:
-            if (key.target_schema, key.target_table) not in later or "INITIALLY DEFERRED" in key.definition:
+            if (key.target_schema, key.target_table) not in later:
                 continue
-            self._deferred.append(key)
-            if "DEFERRABLE" in key.definition:
-                await self.target.run("set_deferred", constraints=identifier(key.schema, key.name))
-            else:
+            if "INITIALLY DEFERRED" not in key.definition:
+                self._deferred.append(key)
+            if "DEFERRABLE" not in key.definition:
                 await self._alter(key, "defer_reference")
+            # Of those that wait by themselves too: where the tables were made in this very transaction, their script ended with none waiting.
+            await self.target.run("set_deferred", constraints=identifier(key.schema, key.name))
 
     async def _alter(self, key: ForeignKey, statement: str) -> None:
         async with self.target.as_owner():
