@@ -79,12 +79,25 @@ async def lives(settings: Settings, folder: Path, tenant: str = "acme") -> None:
 ICU = "CREATE COLLATION loose (provider = icu, locale = 'de-u-co-phonebk', deterministic = false); CREATE TABLE t (a text COLLATE loose UNIQUE)"
 
 
-@pytest.mark.parametrize("script", [WHOLE, nasty_pack.SCHEMA, SMALL, ICU], ids=["whole", "nasty", "small", "icu"])
+# What came with PostgreSQL 18.
+EIGHTEEN = """
+CREATE TABLE v (a integer, b integer GENERATED ALWAYS AS (a * 2) VIRTUAL, CONSTRAINT named NOT NULL a, CONSTRAINT loose CHECK (a > 0) NOT ENFORCED);
+CREATE TABLE w (v text PRIMARY KEY, r text REFERENCES w NOT ENFORCED);
+CREATE TABLE parted (id bigint GENERATED ALWAYS AS IDENTITY, k integer NOT NULL, PRIMARY KEY (id, k)) PARTITION BY LIST (k);
+CREATE TABLE parted_1 PARTITION OF parted FOR VALUES IN (1);
+CREATE TABLE parent (x integer NOT NULL NO INHERIT); CREATE TABLE kid () INHERITS (parent);
+"""
+CONSTRAINTS = "SELECT conname, pg_get_constraintdef(oid) FROM pg_constraint WHERE connamespace = (SELECT oid FROM pg_namespace WHERE nspname = %s) ORDER BY 1, 2"
+
+
+@pytest.mark.parametrize("script", [WHOLE, nasty_pack.SCHEMA, SMALL, ICU, EIGHTEEN], ids=["whole", "nasty", "small", "icu", "eighteen"])
 async def test_a_tenant_of_the_pack_has_the_same_schema(
     settings: Settings, manager: FixtureManager, state: State, host: str, tmp_path: Path, script: str
 ):
     if script is ICU and not state.value("SELECT count(*) FROM pg_collation WHERE collname LIKE '%-x-icu'"):
         pytest.skip("the server knows no ICU")
+    if script is EIGHTEEN and int(state.value("SHOW server_version_num")) < 180000:
+        pytest.skip("the server is older than PostgreSQL 18")
     build(state, script)
     before = await structure(state, host)
     async with manager:
@@ -94,6 +107,9 @@ async def test_a_tenant_of_the_pack_has_the_same_schema(
     assert difference(before, await structure(state, "t_acme")) == []
     beside = [state.rows(_BESIDE, *[name] * 4) for name in (host, "t_acme")]
     assert beside[0] == beside[1]
+    assert state.rows(CONSTRAINTS, "t_acme") == [
+        {**row, "pg_get_constraintdef": row["pg_get_constraintdef"].replace('"Host-App".', "t_acme.")} for row in state.rows(CONSTRAINTS, host)
+    ]
     text = (tmp_path / "pack" / "schema_template.sql").read_text("utf-8")
     assert "Host-App" not in text.replace("-- Written from schema Host-App by", "")
     assert text == (tmp_path / "pack" / "migrations" / "0001_initial.sql").read_text("utf-8")

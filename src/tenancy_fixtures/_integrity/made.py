@@ -96,7 +96,13 @@ def plain(structure: Mapping[str, str]) -> dict[tuple[str, str], str]:
     return {(kind, name): _definition(kind, text) for (kind, name), text in parts.items()}
 
 
-_STATES = {"column": r"^\d+ ", "constraint": r" NOT VALID$", "index": r" invalid\b", "trigger": r"(?<=\)) [DRA]$", "rule": r"(?<=;) [DRA]$"}
+_STATES = {
+    "column": r"^\d+ ",
+    "constraint": r" NOT (VALID|ENFORCED)$",
+    "index": r" invalid\b",
+    "trigger": r"(?<=\)) [DRA]$",
+    "rule": r"(?<=;) [DRA]$",
+}
 
 
 def _definition(kind: str, text: str) -> str:

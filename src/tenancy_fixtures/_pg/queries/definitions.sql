@@ -34,10 +34,13 @@ attribute AS (
             CASE WHEN a.attidentity <> '' AND NOT r.relispartition THEN
                 'GENERATED ' || CASE a.attidentity WHEN 'a' THEN 'ALWAYS' ELSE 'BY DEFAULT' END || ' AS IDENTITY ('
                 || (SELECT concat_ws(' ', 'SEQUENCE NAME', n.name, n.options) FROM number n WHERE n.refobjid = r.oid AND n.refobjsubid = a.attnum) || ')' END,
-            CASE WHEN a.attnotnull THEN 'NOT NULL' END) AS definition
+            -- A constraint with a name since PostgreSQL 18; older ones take the name and forget it.
+            CASE WHEN a.attnotnull THEN concat_ws(' ', 'CONSTRAINT ' || quote_ident(nullif(n.conname, r.relname || '_' || a.attname || '_not_null')), 'NOT NULL',
+                CASE WHEN n.connoinherit THEN 'NO INHERIT' END) END) AS definition
     FROM relation r
     JOIN pg_attribute a ON a.attrelid = r.oid AND a.attnum > 0 AND NOT a.attisdropped
     JOIN pg_type t ON t.oid = a.atttypid
+    LEFT JOIN pg_constraint n ON n.conrelid = r.oid AND n.contype = 'n' AND n.conkey = ARRAY[a.attnum]
     LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
 ),
 own_constraint AS (
