@@ -40,14 +40,14 @@ class Difference(Shape):
 def comparable(structure: Mapping[str, str], out_of_force: Iterable[Mapping[str, str]] = ()) -> dict[tuple[str, str], str]:
     """A fingerprint by kind and name, without comments and columns' places.
 
-    Unlike a look at one of our own tenants, what is not in force is another definition: a constraint that was never checked, a trigger,
-    a rule or a reference that is switched off, an index that is invalid.
+    What is not in force has another definition: a constraint that was never checked, a trigger, a rule or a reference that is switched off, an
+    index that is invalid.
     """
     parts = {tuple(item.split(" ", 1)): text for item, text in structure.items() if not item.startswith("comment on ")}
     found = {(kind, name): _PLACE_OF_COLUMN.sub("", text) if kind == "column" else text for (kind, name), text in parts.items()}
     for row in out_of_force:
-        # PostgreSQL's own definition says the rest.
-        if (row["kind"], row["object"]) in found and (row["kind"] == "rule" or row["fault"].startswith("is not enforced")):
+        # The fingerprint says the rest.
+        if (row["kind"], row["object"]) in found and row["fault"].startswith("is not enforced"):
             found[row["kind"], row["object"]] += f" ({row['fault']})"
     return found
 
