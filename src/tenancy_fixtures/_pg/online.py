@@ -46,7 +46,7 @@ async def run_online(
     """
     watch = Watch(transaction, namespace, shared, confined=False, owner=owner)
     await watch.begin()
-    before = await transaction.one("alembic.transaction_number")
+    before = await transaction.one("versions.transaction_number")
     if owner:
         await become_owner(transaction, owner)
     await defer_again(transaction, namespace)
@@ -54,7 +54,7 @@ async def run_online(
     await _perform(transaction, work, file, owner)
     refuse_escapes(await watch.temporary(), namespace, file)
     await refuse_waiting(transaction, [namespace, *shared], file, confined=False)
-    if await transaction.one("alembic.transaction_number") != before:
+    if await transaction.one("versions.transaction_number") != before:
         raise _left(file)
     refuse_escapes(await watch.escapes(), namespace, file)
     refuse_definers(await watch.definers(), file)
@@ -70,7 +70,7 @@ async def _perform(transaction: Transaction, work: Callable[[Connection], None],
             await _call(held, work)
             # Where the revision has swallowed the error, nothing of what it did counts either.
             held.raise_if_left()
-            await transaction.run("alembic.do_what_waits")
+            await transaction.run("versions.do_what_waits")
     except BaseException as error:
         with suppress(psycopg.Error):
             await tidy(transaction)

@@ -22,15 +22,15 @@ def version_key(table: str) -> str:
 
 async def read_versions(transaction: Transaction, namespace: str, table: str) -> list[str] | None:
     """What the version table says; ``None`` where there is none."""
-    row = await transaction.one("alembic.has_version_table", namespace=namespace, name=table)
+    row = await transaction.one("versions.has_table", namespace=namespace, name=table)
     if not (row and row["found"]):
         return None
-    return [row["version"] for row in await transaction.all(compose("alembic.versions", table=identifier(namespace, table)))]
+    return [row["version"] for row in await transaction.all(compose("versions.said", table=identifier(namespace, table)))]
 
 
 async def write_versions(transaction: Transaction, namespace: str, table: str, versions: Sequence[str]) -> None:
     """Let the version table say just these, made as Alembic makes it where it is missing."""
     place = identifier(namespace, table)
-    await transaction.run(compose("alembic.make_version_table", table=place, key=identifier(version_key(table))))
-    await transaction.run(compose("alembic.forget_versions", table=place), versions=list(versions))
-    await transaction.run(compose("alembic.add_versions", table=place), versions=list(versions))
+    await transaction.run(compose("versions.make_table", table=place, key=identifier(version_key(table))))
+    await transaction.run(compose("versions.forget", table=place), versions=list(versions))
+    await transaction.run(compose("versions.add", table=place), versions=list(versions))

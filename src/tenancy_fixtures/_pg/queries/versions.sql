@@ -1,19 +1,21 @@
--- name: make_version_table
+-- What Alembic wrote down of a schema, and what a revision on a connection is looked at with.
+
+-- name: make_table
 -- As Alembic makes it.
 CREATE TABLE IF NOT EXISTS {table} (version_num varchar(32) NOT NULL, CONSTRAINT {key} PRIMARY KEY (version_num))
 
--- name: has_version_table
+-- name: has_table
 SELECT EXISTS (
     SELECT FROM pg_catalog.pg_class AS c JOIN pg_catalog.pg_namespace AS n ON n.oid = c.relnamespace
     WHERE n.nspname = %(namespace)s AND c.relname = %(name)s AND c.relkind IN ('r', 'p')) AS found
 
--- name: versions
+-- name: said
 SELECT version_num::text AS version FROM {table} ORDER BY 1
 
--- name: forget_versions
+-- name: forget
 DELETE FROM {table} WHERE version_num <> ALL (%(versions)s::text[])
 
--- name: add_versions
+-- name: add
 INSERT INTO {table} (version_num)
 SELECT v FROM pg_catalog.unnest(%(versions)s::text[]) AS v
 WHERE NOT EXISTS (SELECT FROM {table} AS t WHERE t.version_num = v)
