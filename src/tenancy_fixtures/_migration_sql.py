@@ -53,6 +53,7 @@ class _Pending:
     users: tuple[str, ...]
     roles: dict[str, str | None]
     database: str | None
+    path: sql.Composable
 
     @property
     def kind(self) -> tuple[Any, ...]:
@@ -123,7 +124,8 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str, to: int | None) ->
         users = await _users(transaction, tenant)
         roles = {name: getattr(transaction.roles, name) for name in ("migrator", "loader")}
         database = transaction.connection.info.dbname if tenant.isolation == "database" else None
-    return _Pending(tenant, (tenant_id,), holder, revisions, users, roles, database)
+        path = printed.search_path(transaction, [tenant.namespace, *pack.manifest.shared_schemas])
+    return _Pending(tenant, (tenant_id,), holder, revisions, users, roles, database, path)
 
 
 async def _users(transaction: Transaction, tenant: Tenant) -> tuple[str, ...]:
@@ -139,7 +141,7 @@ def _group(pack: Pack, runtime: Runtime, transaction: Transaction, group: list[_
     title = f"Group {number}: {len(group)} at revision {first.tenant.revision}, to {first.revisions[-1].number}"
     body = printed.dollar_quoted(f"\n{printed.as_text(transaction, _body(pack, runtime, first))}\n", "tenancy")
     parts: list[sql.Composable] = [printed.composed("printed.procedure", title=printed.comment(title), name=name, body=body)]
-    parts += [_call(pack, item, name) for item in group]
+    parts += [_call(item, name) for item in group]
     if first.database is not None:
         parts = [printed.connect(first.database), *parts, *_projected(pack, first, transaction.connection.info.dbname)]
     return printed.joined(parts)
@@ -192,13 +194,12 @@ def _versions(pack: Pack, item: _Pending) -> list[sql.Composable]:
     return [printed.composed("printed.versions", versions=literal(list(item.revisions[-1].heads)), **facts)]
 
 
-def _call(pack: Pack, item: _Pending, name: sql.Identifier) -> sql.Composable:
+def _call(item: _Pending, name: sql.Identifier) -> sql.Composable:
     tenant = item.tenant
-    path = printed.search_path([tenant.namespace, *pack.manifest.shared_schemas])
     title = printed.comment(f"{tenant.tenant_id}: schema {tenant.namespace}")
     facts = {"who": tenant.tenant_id, "whose": str(tenant.uid), "holder": str(item.holder), "home": tenant.namespace}
     return printed.composed(
-        "printed.tenant", title=title, name=name, path=path, grants=printed.grants(item.roles, tenant.namespace, item.users), **facts
+        "printed.tenant", title=title, name=name, path=item.path, grants=printed.grants(item.roles, tenant.namespace, item.users), **facts
     )
 
 

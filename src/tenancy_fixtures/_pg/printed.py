@@ -45,9 +45,9 @@ def joined(parts: Sequence[sql.Composable]) -> sql.Composed:
     return sql.Composed([piece for part in parts for piece in (part, sql.SQL("\n"))])
 
 
-def search_path(names: Sequence[str]) -> sql.Composable:
+def search_path(transaction: Transaction, names: Sequence[str]) -> sql.Composable:
     """A literal that is a search path of these schemas."""
-    quoted = ", ".join(identifier(name).as_string(None) for name in names)
+    quoted = ", ".join(as_text(transaction, identifier(name)) for name in names)
     return literal(quoted)
 
 
