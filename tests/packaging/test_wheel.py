@@ -27,7 +27,11 @@ def metadata(wheel):
 
 def test_it_holds_the_library_the_alias_and_nothing_else(names):
     assert {name.split("/")[0].split("-")[0] for name in names} == {"tenancy_fixtures", "app"}
-    assert not [name for name in names if "test" in name or name.endswith((".pyc", ".generated-by"))]
+    assert not [
+        name
+        for name in names
+        if ("test" in name and "testkit" not in name and not name.endswith("integrations/pytest.py")) or name.endswith((".pyc", ".generated-by"))
+    ]
 
 
 def test_every_source_file_is_in_it(names):
@@ -72,6 +76,12 @@ def test_importing_it_loads_nothing_heavy(host):
     heavy = "polars pyarrow pgpq pandas sqlalchemy psycopg fastapi cashews alembic"
     program = f"import sys, tenancy_fixtures, app.tenancy.fixtures; print(sorted(set('{heavy}'.split()) & set(sys.modules)))"
     assert host.python_prints(program) == "[]"
+
+
+def test_pytest_finds_the_plugin(wheel, names):
+    (name,) = (name for name in names if name.endswith(".dist-info/entry_points.txt"))
+    with zipfile.ZipFile(wheel) as archive:
+        assert "[pytest11]\ntenancy = tenancy_fixtures.integrations.pytest\n" in archive.read(name).decode()
 
 
 def test_the_metadata_say_what_is_promised(metadata):

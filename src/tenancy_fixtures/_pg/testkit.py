@@ -139,6 +139,10 @@ class Server:
 
     async def remove(self, run: str) -> None:
         """Drop all databases of a run, then its roles and those of its tenants."""
+        with translated():
+            await self._remove(run)
+
+    async def _remove(self, run: str) -> None:
         cursor = self._connection.cursor(row_factory=dict_row)
         roles = await (await cursor.execute(query("testkit.roles_of"), {"run": run})).fetchall()
         databases = await (await cursor.execute(query("testkit.databases_of"), {"run": run})).fetchall()

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import sys
 import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -74,10 +75,14 @@ def pytest_unconfigure(config: pytest.Config) -> None:
     if mark is not None and mark.exists():
         from .._testkit._loop import LoopThread
         from .._testkit._run import Identity, remove
+        from ..exceptions import TenancyError
 
         loop = LoopThread()
         try:
             loop.run(remove(_wishes(config), Identity(*config.stash[_run_key])))
+        except TenancyError as error:
+            # The tests' own results are what this process is asked for; the next run removes it.
+            sys.stderr.write(f"tenancy: what this run has made is still there: {error}\n")
         finally:
             loop.close()
             mark.unlink()
@@ -91,7 +96,7 @@ def _run_of(config: pytest.Config) -> tuple[str, str]:
 
 
 class _EveryTest:
-    """Watches all engines while a test runs, its fixtures included."""
+    """Watches all engines while a test runs; not while its fixtures are made."""
 
     def __init__(self, config: pytest.Config) -> None:
         self._allow = config.getini("tenancy_allow_without_tenant")

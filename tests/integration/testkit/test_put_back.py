@@ -96,12 +96,9 @@ TIDY = "DROP TABLE IF EXISTS public.points_here CASCADE; DROP SCHEMA IF EXISTS a
 
 def change(bench, tenant, statement: str) -> None:
     """Run what a test may run, committed, on a connection of its own. What PostgreSQL refuses, such as on a table that went, changes nothing."""
-    parts = {"home": sql.Identifier(tenant.namespace), "role": sql.Identifier(str(tenant.role))}
-    text = statement
-    for name, part in parts.items():
-        text = text.replace(f"{{{name}}}", part.as_string(None))
+    text = statement.replace("{home}", f'"{tenant.namespace}"').replace("{role}", f'"{tenant.role}"')
     with psycopg.connect(bench.admin_url, autocommit=True) as connection:
-        connection.execute(sql.SQL("SET search_path = {}, public").format(parts["home"]))
+        connection.execute(sql.SQL("SET search_path = {}, public").format(sql.Identifier(tenant.namespace)))
         for part in [text] if "$$" in text else text.split(";"):
             connection.execute(part.encode())
 

@@ -234,6 +234,8 @@ BEGIN
         EXECUTE known.locks;
     END IF;
     FOR f IN SELECT * FROM tenancy_testkit.filled AS t WHERE t.uid = tenant LOOP
+        -- Most tables of most tests have never held a row: no statement is planned for those.
+        CONTINUE WHEN f.rows = 0 AND pg_relation_size(f.relation) = 0;
         IF f.rows = 0 THEN
             EXECUTE format('SELECT count(*) FROM (SELECT FROM ONLY %s LIMIT 1) AS t', f.name) INTO here;
             own := 0;
