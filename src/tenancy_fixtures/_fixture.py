@@ -379,10 +379,15 @@ async def find_tenant(transaction: Transaction, tenant_id: str) -> Tenant | None
 
 async def is_closed(transaction: Transaction, tenant: Tenant) -> bool:
     """Whether the tenant was adopted, and the loader has no right on its schema yet."""
-    if tenant.owner is None or transaction.roles.loader is None:
-        return False
+    return tenant.owner is not None and not await may_enter(transaction, tenant)
+
+
+async def may_enter(transaction: Transaction, tenant: Tenant) -> bool:
+    """Whether the loader has the right to use the tenant's schema; where there is no such role, one login has all rights."""
+    if transaction.roles.loader is None:
+        return True
     row = await transaction.one("registry.may_enter", namespace=tenant.namespace, role=transaction.roles.loader)
-    return not (row and row["may"])
+    return bool(row and row["may"])
 
 
 def tenant_of(row: Mapping[str, Any]) -> Tenant:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from ._fixture import find_tenant, is_closed
+from ._fixture import find_tenant, may_enter
 from ._pg.sql import compose, identifier
 
 if TYPE_CHECKING:
@@ -19,8 +19,8 @@ def user_of(transaction: Transaction, tenant: Tenant) -> str | None:
 
 
 async def lacks_rights(transaction: Transaction, tenant: Tenant) -> bool:
-    """Whether nothing was granted on the tenant's schema yet: its role is missing, or it was adopted and is not open."""
-    return await lacks_role(transaction, tenant) or await is_closed(transaction, tenant)
+    """Whether nothing was granted on the tenant's schema yet: its role is missing, or it was adopted, or brought back, and is not open."""
+    return await lacks_role(transaction, tenant) or not await may_enter(transaction, tenant)
 
 
 async def remember_rights(transaction: Transaction, tenant: Tenant) -> None:

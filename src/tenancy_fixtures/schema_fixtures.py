@@ -92,7 +92,7 @@ class SchemaFixture(BaseFixture):
         if await lacks_role(context.transaction, context.existing):
             await make_role(context)
         await grant_all(context.transaction, context.existing)
-        if context.existing.role is not None:
+        if context.existing.role is not None and context.existing.isolation != "row":
             await take_from_app(context.transaction, context.existing)
         context.note(AuditAction.SCHEMA_CONFINED, namespace=context.existing.namespace, role=context.existing.role)
         return self._confinement(context)

@@ -9,6 +9,7 @@ from pathlib import Path
 import psycopg
 import pytest
 from psycopg import sql
+from sqlalchemy import text
 
 from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures import exceptions as errors
@@ -99,6 +100,18 @@ async def test_what_was_made_here_becomes_the_administrators_and_can_come_back(s
     assert restored(admin_database_url, file) == ""
     assert state.value("SELECT count(*) FROM tenancy.audit_log") == entries
     assert state.value("SELECT sum((SELECT count(*) FROM tenancy.tenants WHERE tenant_id = t)) FROM unnest('{acme,both}'::text[]) t") == 2
+    # What was ours is ours again, and all goes on.
+    async with FixtureManager(settings) as manager:
+        for name in ("acme", "both"):
+            assert [step.action for step in (await manager.migrate(name)).steps] == ["confine"]
+            assert (await manager.standing(name)).ok
+            assert [item.message for item in (await manager.validate(name)).findings if item.severity == "error"] == []
+            async with manager.session(name) as session:
+                assert (await session.execute(text("SELECT count(*) FROM users"))).scalar_one() == 200
+        await manager.create_tenant("next", isolation="row")
+        await manager.drop_tenant("acme")
+    again = await eject(admin_database_url, tmp_path / "again.sql")
+    assert (again.made, again.shared) == ((), report.shared)
 
 
 async def test_what_would_break_keeps_it_there(settings: Settings, admin_database_url: str, tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ import os
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from psycopg import sql
+from psycopg import AsyncClientCursor, sql
 from psycopg.rows import dict_row
 
 from ..exceptions import OutputExists
@@ -15,7 +15,7 @@ from .control_plane import init_statements
 from .sql import compose, identifier, query
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Sequence
     from pathlib import Path
 
     from psycopg import AsyncConnection
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 
 _HEAD = """\
 -- The control plane of tenancy fixtures, as it was when the library was taken out of database {database}.
--- To go back, as an administrator: run this file in that database with psql, and then `tenancy migrate --all`, which makes tenants' roles.
+-- To go back, as an administrator: run this file in that database with psql, and then `tenancy migrate --all`, which makes tenants' roles
+-- and gives them their rights.
 \\set ON_ERROR_STOP on
 SET client_encoding = 'UTF8';
 SET client_min_messages = warning;
@@ -38,8 +39,13 @@ class Export:
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
 
-    async def write(self, connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool) -> dict[str, int]:
-        """Write all of it, with what makes the roles where they are ours; gives the rows of each table."""
+    async def write(
+        self, connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, made: Sequence[str] = (), shared: Sequence[str] = ()
+    ) -> dict[str, int]:
+        """Write all of it, with what makes the roles where they are ours; gives the rows of each table.
+
+        The migrator gets back what is in schemas that were ``made`` here, or that tenants have ``shared``.
+        """
         self._say(_HEAD.format(database=connection.info.dbname.replace("\n", " ")))
         statements = init_statements(roles, connection.info.dbname, None, create_roles=create_roles)
         if roles.owner:
@@ -54,8 +60,17 @@ class Export:
             rows[table] = await self._copy(connection, table)
         cursor = await connection.cursor(row_factory=dict_row).execute(query("eject.sequences"))
         self._say("".join(f"{row['statement']};\n" for row in await cursor.fetchall()))
+        self._say(f"{query('control_plane.become_login').as_string(connection)};\n")
+        if shared:
+            self._say_run(connection, "eject.take_function_back", schema=shared[0], owner=roles.owner)
+        if create_roles:
+            self._say_run(connection, "eject.giving", made=[], homes=[*made, *shared], owner=roles.migrator)
         self._say("COMMIT;\n")
         return rows
+
+    def _say_run(self, connection: AsyncConnection[Any], block: str, **values: Any) -> None:
+        """Let psql ask for statements, and run them: what is there then is looked at then."""
+        self._say(f"{AsyncClientCursor(connection).mogrify(query(block), values).strip()}\n\\gexec\n")
 
     async def _copy(self, connection: AsyncConnection[Any], table: str) -> int:
         cursor = connection.cursor(row_factory=dict_row)

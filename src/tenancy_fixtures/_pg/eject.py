@@ -91,14 +91,15 @@ class _Ejection:
         own = [row["role"] for row in tenants if row["role"]]
         names = [name for _, name in roles.named()]
         made = [row["role"] for row in await self._all("eject.made_here", roles=names, tenants=own)]
-        # Until the file is written nothing is changed.
-        rows = await out.write(self._connection, roles, create_roles=roles.migrator in made)
         adopted = [row["namespace"] for row in tenants if row["owner"]]
+        ours = [row["namespace"] for row in tenants if not row["owner"] and row["isolation"] != "row"]
+        # Until the file is written nothing is changed.
+        rows = await out.write(self._connection, roles, create_roles=roles.migrator in made, made=ours, shared=shared)
         dropped, kept = await self._fate_of(made)
         saved = await self._statements("eject.saved_rights", gone=dropped)
         if shared:
             await self._run(compose("eject.keep_function", schema=identifier(shared[0]), owner=identifier(owner)))
-        given = await self._statements("eject.giving", made=made, owner=owner)
+        given = await self._statements("eject.giving", made=made, owner=owner, homes=None)
         await self._run_all(given)
         revoked = await self._statements("eject.revokes", made=made, brought=[name for name in names if name not in made], adopted=adopted)
         await self._run_all([*revoked, *saved])
@@ -110,7 +111,7 @@ class _Ejection:
             rows=rows,
             owner=owner,
             adopted=tuple(adopted),
-            made=tuple(row["namespace"] for row in tenants if not row["owner"] and row["isolation"] != "row"),
+            made=tuple(ours),
             shared=tuple(shared),
             revoked=len(revoked),
             given=len(given),

@@ -46,6 +46,13 @@ ORDER BY 1
 ALTER FUNCTION tenancy.tenant_uid() SET SCHEMA {schema};
 ALTER FUNCTION {schema}.tenant_uid() OWNER TO {owner}
 
+-- name: take_function_back
+-- In the file: policies of a shared schema, where that is there, ask the control plane's function again.
+SELECT pg_catalog.format('DROP FUNCTION tenancy.tenant_uid(); ALTER FUNCTION %%1$I.tenant_uid() SET SCHEMA tenancy; ALTER FUNCTION tenancy.tenant_uid() OWNER TO %%2$s',
+    n.nspname, coalesce(pg_catalog.quote_ident(%(owner)s::text), 'CURRENT_USER')) AS statement
+FROM pg_catalog.pg_namespace AS n
+WHERE n.nspname = %(schema)s AND pg_catalog.to_regprocedure(pg_catalog.format('%%I.tenant_uid()', n.nspname)) IS NOT NULL
+
 -- name: revokes
 -- The statements that take from roles what they may in this database: from those made here all, from a host's own what they may in tenants' schemas.
 WITH role AS (
@@ -91,11 +98,14 @@ LEFT JOIN pg_catalog.pg_class AS r ON r.relnamespace = n.oid AND r.relname = e.e
 WHERE e.entry ->> 'role' <> ALL (%(gone)s::text[]) AND n.oid IS NOT NULL AND (r.oid IS NOT NULL OR e.entry ->> 'kind' = 'schema')
 
 -- name: giving
--- The statements that give to a role what these own outside of the control plane. Sequences of columns go with their table.
-WITH giver AS (
-    SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = ANY (%(made)s::text[])
-), home AS (
-    SELECT n.oid, n.nspname, n.nspowner FROM pg_catalog.pg_namespace AS n WHERE n.nspname <> 'tenancy' AND n.nspname !~ '^pg_'
+-- The statements that give to a role what these own outside of the control plane; with ``homes`` what the owners of these schemas have in them.
+-- Sequences of columns go with their table.
+WITH home AS (
+    SELECT n.oid, n.nspname, n.nspowner FROM pg_catalog.pg_namespace AS n
+    WHERE n.nspname <> 'tenancy' AND n.nspname !~ '^pg_' AND (%(homes)s::name[] IS NULL OR n.nspname = ANY (%(homes)s::name[]))
+), giver AS (
+    SELECT r.oid FROM pg_catalog.pg_roles AS r
+    WHERE r.rolname = ANY (%(made)s::text[]) OR (%(homes)s::name[] IS NOT NULL AND r.oid IN (SELECT h.nspowner FROM home AS h))
 ), part (description, owner) AS (
     SELECT pg_catalog.format('SCHEMA %%I', h.nspname), h.nspowner FROM home AS h
     UNION ALL

@@ -55,8 +55,9 @@ SELECT tenancy.set_tenant_login(%(uid)s, %(namespace)s, %(verifier)s)
 SELECT pg_catalog.has_database_privilege(%(role)s::name, pg_catalog.current_database(), 'CONNECT') AS may
 
 -- name: roles_that_share
--- Of tenants that share a schema, those that have a role: for a login.
-SELECT role::text AS role FROM tenancy.tenants WHERE namespace = %(namespace)s AND isolation = 'row' AND role IS NOT NULL ORDER BY 1
+-- Of tenants that share a schema, those that have a role, for a login, on this server.
+SELECT t.role::text AS role FROM tenancy.tenants AS t JOIN pg_catalog.pg_roles AS r ON r.rolname = t.role
+WHERE t.namespace = %(namespace)s AND t.isolation = 'row' ORDER BY 1
 
 -- name: take_rights
 -- Of the application, where the tenant has a role of its own now; of that role, where the tenant goes and the schema stays.
