@@ -131,6 +131,43 @@ async def test_what_stands_in_the_way_is_said_and_a_file_of_ids_helps(adopting: 
             await manager.adopt()
 
 
+async def test_what_tenants_share_is_no_tenant(adopting: Settings, fleet: Fleet, tmp_path: Path) -> None:
+    fleet.make("tenant_a")
+    with fleet.connection() as connection, connection.transaction():
+        owner = sql.Identifier(fleet.owner)
+        connection.execute(sql.SQL("ALTER SCHEMA public OWNER TO {0}; SET LOCAL ROLE {0}; SET LOCAL search_path = public").format(owner))
+        connection.execute(fleet.revisions()[0][1])
+    async with FixtureManager(adopting, pack=fleet.pack(tmp_path / "pack")) as manager:
+        report = await manager.adopt(["tenant_%", "public"], accept_drift=True)
+    assert {item.schema: (item.reason, item.registered) for item in report.adoptions} == {
+        "public": ("what tenants of the pack 'shop' share is no tenant's", False),
+        "tenant_a": (None, True),
+    }
+
+
+async def test_a_registry_may_hold_what_is_no_schemas_name(adopting: Settings, fleet: Fleet, tmp_path: Path) -> None:
+    fleet.make("tenant_a")
+    with fleet.connection() as connection:
+        connection.execute("CREATE TABLE public.customer (schema_name text)")
+        connection.execute("INSERT INTO public.customer VALUES ('tenant_a'), (''), (repeat('y', 70)), (repeat('y', 71))")
+        connection.execute(sql.SQL("ALTER TABLE public.customer OWNER TO {}").format(sql.Identifier(fleet.owner)))
+    async with FixtureManager(adopting, pack=fleet.pack(tmp_path / "pack")) as manager:
+        report = await manager.adopt(registry="public.customer")
+    assert {item.schema: item.reason for item in report.adoptions} == {
+        "tenant_a": None,
+        **dict.fromkeys(["", "y" * 70, "y" * 71], "there is no such schema"),
+    }
+
+
+async def test_a_file_of_ids_may_name_any_schema(adopting: Settings, fleet: Fleet, tmp_path: Path) -> None:
+    fleet.make("tenant_two\nlines")
+    fleet.make("tenant_\x85")
+    (tmp_path / "ids.csv").write_text('schema,tenant_id\n"tenant_two\nlines",two\ntenant_\x85,next\n', encoding="utf-8")
+    async with FixtureManager(adopting, pack=fleet.pack(tmp_path / "pack")) as manager:
+        report = await manager.adopt("tenant_%", ids=tmp_path / "ids.csv")
+    assert {item.tenant_id: item.registered for item in report.adoptions} == {"two": True, "next": True}
+
+
 async def test_two_schemas_of_one_id_are_both_in_conflict(adopting: Settings, fleet: Fleet, tmp_path: Path) -> None:
     for schema in ("tenant_a", "kunde_a"):
         fleet.make(schema, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Optional
@@ -54,7 +55,7 @@ def read_ids(path: str | Path) -> dict[str, Named]:
         raise SourceMissing(f"{str(path)!r} cannot be read: {error.strerror}", source=str(path)) from error
     except UnicodeDecodeError as error:
         raise SourceMalformed(f"{str(path)!r} is not UTF-8 at byte {error.start}", source=str(path)) from error
-    rows = csv.DictReader(text.splitlines(), strict=True)
+    rows = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     found: dict[str, Named] = {}
     try:
         if not set(_COLUMNS) <= set(rows.fieldnames or ()):

@@ -71,7 +71,7 @@ async def adopt(
     async with runtime.slots, runtime.database.transaction(role="migrator") as transaction:
         schemas = await read_schemas(transaction)
         named = await _named(transaction, selection, schemas, given)
-        settled = await _settled(transaction, schemas, named)
+        settled = await _settled(transaction, pack, schemas, named)
     judge = Judge(runtime, pack, [schemas[name] for name in named if name in schemas])
     open_ones = [item for item in named.values() if item.schema not in settled]
     judged = await _at_once(open_ones, lambda item: judge.judge(schemas[item.schema], item), "look at schemas", listener)
@@ -93,7 +93,7 @@ async def _named(transaction: Transaction, selection: Selection, schemas: Mappin
     return {name: given.get(name, Named(name, tenant_id)) for name, tenant_id in names.items()}
 
 
-async def _settled(transaction: Transaction, schemas: Mapping[str, Found], named: Mapping[str, Named]) -> dict[str, Adoption]:
+async def _settled(transaction: Transaction, pack: Pack, schemas: Mapping[str, Found], named: Mapping[str, Named]) -> dict[str, Adoption]:
     """Those that need no look at their structure: they are tenants since an earlier call, or something stands in the way."""
     taken = {row["tenant_id"] for row in await transaction.all("adopt.ids")}
     known = {row["schema"]: row for row in await transaction.all("adopt.known", names=list(named))}
@@ -104,7 +104,8 @@ async def _settled(transaction: Transaction, schemas: Mapping[str, Found], named
         if schema is not None and schema.adopted:
             settled[name] = _known(known[name])
             continue
-        reason = await _obstacle(transaction, schema, item, taken, doubled)
+        shared = f"what tenants of the pack {pack.name!r} share is no tenant's" if name in pack.manifest.shared_schemas else None
+        reason = shared or await _obstacle(transaction, schema, item, taken, doubled)
         if reason is not None:
             owner = None if schema is None else schema.owner
             settled[name] = Adoption(name, Verdict.CONFLICT, item.tenant_id, owner=owner, reason=reason)

@@ -59,11 +59,12 @@ FROM ROWS FROM (pg_catalog.unnest(%(numbers)s::integer[]), pg_catalog.unnest(%(n
     AS r (number, name, digest)
 
 -- name: write
--- What is a tenant's already stays as it was written when that was adopted.
+-- What is a tenant's already stays as it was written when that was adopted. A host's registry may hold what is too long for a schema's name.
 INSERT INTO tenancy.adoptions AS a (namespace, tenant_id, verdict, revision, owner, reason, difference, uid)
-SELECT r.schema, r.tenant_id, r.verdict, r.revision, r.owner, r.reason, r.difference, r.uid
+SELECT r.schema::name, r.tenant_id, r.verdict, r.revision, r.owner, r.reason, r.difference, r.uid
 FROM pg_catalog.jsonb_to_recordset(%(rows)s)
-    AS r (schema name, tenant_id text, verdict text, revision integer, owner name, reason text, difference jsonb, uid uuid)
+    AS r (schema text, tenant_id text, verdict text, revision integer, owner name, reason text, difference jsonb, uid uuid)
+WHERE pg_catalog.octet_length(r.schema) <= 63
 ON CONFLICT (namespace) DO UPDATE
 SET tenant_id = excluded.tenant_id, verdict = excluded.verdict, revision = excluded.revision, owner = excluded.owner, reason = excluded.reason,
     difference = excluded.difference, uid = excluded.uid, rights = '[]', at = pg_catalog.clock_timestamp()
