@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from contextlib import asynccontextmanager, suppress
 from typing import TYPE_CHECKING, Any, NamedTuple, Optional
 from uuid import UUID
@@ -143,15 +144,18 @@ class Server:
             await self._remove(run)
 
     async def _remove(self, run: str) -> None:
-        cursor = self._connection.cursor(row_factory=dict_row)
-        roles = await (await cursor.execute(query("testkit.roles_of"), {"run": run})).fetchall()
-        databases = await (await cursor.execute(query("testkit.databases_of"), {"run": run})).fetchall()
-        statements = [compose("testkit.drop_database", database=identifier(row["name"])) for row in databases]
-        statements += [compose("testkit.drop_role", role=identifier(row["name"])) for row in roles]
-        for statement in statements:
-            # Another run may be removing the same at this moment.
-            with suppress(psycopg.errors.InternalError_, psycopg.errors.UndefinedObject, psycopg.errors.InvalidCatalogName):
-                await cursor.execute(statement)
+        roles, databases = await self._all("testkit.roles_of", run), await self._all("testkit.databases_of", run)
+        # At once: a server writes down all that it holds before it drops a database, and does so once for those that wait for it together.
+        await asyncio.gather(*(self._drop_database(row["name"]) for row in databases))
+        for row in roles:
+            await _drop(self._connection, "testkit.drop_role", role=identifier(row["name"]))
+
+    async def _drop_database(self, name: str) -> None:
+        async with await connect(self.url) as connection:
+            await _drop(connection, "testkit.drop_database", database=identifier(name))
+
+    async def _all(self, block: str, run: str) -> list[dict[str, Any]]:
+        return await (await self._connection.cursor(row_factory=dict_row).execute(query(block), {"run": run})).fetchall()
 
     async def _one(self, statement: str, /, **values: Any) -> dict[str, Any]:
         return await _one(self._connection, statement, **values)
@@ -218,6 +222,12 @@ async def insert_rows(transaction: Transaction, table: Table, columns: Sequence[
         await transaction.run(compose("testkit.insert_missing_rows", **parts), rows=rows)
         return []
     return await transaction.all(compose("testkit.insert_rows", **parts), rows=rows)
+
+
+async def _drop(connection: AsyncConnection[Any], block: str, **parts: sql.Composable) -> None:
+    # Another run may be removing the same at this moment.
+    with suppress(psycopg.errors.InternalError_, psycopg.errors.UndefinedObject, psycopg.errors.InvalidCatalogName):
+        await connection.execute(compose(block, **parts))
 
 
 async def _one(connection: AsyncConnection[Any], statement: str, /, **values: Any) -> dict[str, Any]:
