@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import random
-import time
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ from tests.integration.test_adopt import adopting, fleet, login
 __all__ = ["adopting", "fleet", "login"]
 
 SIZE = int(os.environ.get("TEST_FLEET", "60"))
-LIMIT = 120  # seconds: what 800 schemas may take
 pytestmark = [pytest.mark.anyio, pytest.mark.timeout(60 + 3 * SIZE)]
 
 
@@ -31,11 +29,9 @@ async def test_every_schema_is_sorted_rightly_and_left_as_it_was(
 ) -> None:
     chosen, ways = random.Random(7), list(DRIFTS)
     drifted = dict(zip(chosen.sample(range(SIZE), max(len(ways), SIZE * 3 // 100)), ways * SIZE))
-    began = time.perf_counter()
     for number in range(SIZE):
         tenant = (f"c{number}", f"Client-{number}", f"north-{number}-sea", f"UPPER_{number}")[number % 4]
         fleet.make(f"tenant_{tenant}", chosen.randint(1, HEAD), alembic=alembic, drift=drifted.get(number))
-    made = time.perf_counter() - began
     seen, dumped = picture(fleet.admin_url, fleet.schemas), dump(fleet.admin_url, fleet.schemas)
     pack = pack_of_alembic(fleet.alembic(tmp_path / "shop")) if alembic else fleet.pack(tmp_path / "shop")
     async with FixtureManager(adopting, pack=pack) as manager:
@@ -47,10 +43,8 @@ async def test_every_schema_is_sorted_rightly_and_left_as_it_was(
             assert item.verdict.value == ("drifted" if item.schema in fleet.drifted else "ready"), (item, fleet.drifted.get(item.schema))
             if item.schema in fleet.drifted:
                 assert DRIFTS[fleet.drifted[item.schema]][1] in map(str, item.difference), item
+        assert [(item.schema, item.verdict) for item in dry.adoptions] == [(item.schema, item.verdict) for item in report.adoptions]
         assert report.counts == {"ready": SIZE - len(drifted), "drifted": len(drifted), "conflict": 0, "registered": SIZE}
-        assert dry.seconds < LIMIT
-        assert report.seconds < LIMIT
-    print(f"{SIZE} schemas made in {made:.1f} s, looked at in {dry.seconds:.1f} s, adopted in {report.seconds:.1f} s")  # noqa: T201 - figures for who asks
     assert picture(fleet.admin_url, fleet.schemas) == seen
     assert dump(fleet.admin_url, fleet.schemas) == dumped
     ejected = await eject(admin_database_url, tmp_path / "out.sql")
