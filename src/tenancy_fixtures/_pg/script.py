@@ -287,7 +287,10 @@ def explained(error: psycopg.Error, text: str, file: str) -> TenancyError:
         hint = "A script runs in one transaction with everything else: take COMMIT, ROLLBACK, COPY … FROM STDIN and the like out of it."
         return ScriptEscaped(f"{file}{place}: {_primary(error)}", hint=hint, **facts)
     if state in _NO_RIGHT:
-        hint = "A script has rights on its own schema only; leave out schema names, roles and settings of the server."
+        hint = (
+            "A script has rights on its own schema only; leave out schema names, roles and settings of the server. "
+            "Where it refers to a table that all tenants share, GRANT REFERENCES on that to the role for scripts."
+        )
         return ScriptEscaped(f"{file}{place}: {_primary(error)}", hint=hint, **facts)
     return ScriptFailed(f"{file}{place}: {_primary(error)}", hint="Nothing of the script was kept.", **facts)
 

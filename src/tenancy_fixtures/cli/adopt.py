@@ -36,6 +36,12 @@ def adopt(  # noqa: PLR0917 - each is an option
         Optional[Path],
         typer.Option(metavar="FILE", help="An alembic.ini in place of a pack: its history says what each schema is.", show_default=False),
     ] = None,
+    metadata: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="MODULE:ATTRIBUTE", help="The models that --alembic's revisions take their naming conventions from.", show_default=False
+        ),
+    ] = None,
     accept_drift: Annotated[bool, typer.Option("--accept-drift", help="Register those as well that are not as the pack makes them.")] = False,
     dry_run: DryRun = False,
     pack: PackOption = None,
@@ -47,12 +53,16 @@ def adopt(  # noqa: PLR0917 - each is an option
     """
     if alembic is not None and pack is not None:
         raise typer.BadParameter("a pack, or Alembic's configuration, and not both", param_hint="--alembic")
+    if metadata is not None and alembic is None:
+        raise typer.BadParameter("it goes with --alembic; a pack says it in pack.json", param_hint="--metadata")
     settings = settings_for(context, pack)
-    report = run(lambda: _adopt(settings, alembic, schemas or [], registry, ids, accept_drift=accept_drift, dry_run=dry_run))
+    report = run(lambda: _adopt(settings, alembic, metadata, schemas or [], registry, ids, accept_drift=accept_drift, dry_run=dry_run))
     if as_json:
         _output.emit(report.to_dict())
     else:
-        _tell(report)
+        _tell(report, accept_drift=accept_drift)
+        if alembic is not None and metadata is None and any(map(_lacks_constraint, report.of("drifted"))):
+            _output.note("Constraints have other names where revisions follow naming conventions of models: name the models with --metadata.")
     if not report.ok:
         raise typer.Exit(ExitCode.FAILED)
 
@@ -60,6 +70,7 @@ def adopt(  # noqa: PLR0917 - each is an option
 async def _adopt(
     settings: "Settings",
     alembic: Optional[Path],
+    metadata: Optional[str],
     schemas: list[str],
     registry: Optional[str],
     ids: Optional[Path],
@@ -69,18 +80,23 @@ async def _adopt(
 ) -> "AdoptionReport":
     from .._adopt import pack_of_alembic
 
-    pack = None if alembic is None else pack_of_alembic(alembic)
+    pack = None if alembic is None else pack_of_alembic(alembic, metadata)
     with progress("schemas") as listener:
         async with opened(settings, pack=pack, listener=listener) as work:
             return await work.manager.adopt(schemas, registry=registry, ids=ids, accept_drift=accept_drift, dry_run=dry_run)
 
 
-def _tell(report: "AdoptionReport") -> None:
+def _tell(report: "AdoptionReport", *, accept_drift: bool) -> None:
     counts = report.counts
-    done = "would be registered" if report.dry_run else "registered"
-    registered = sum(1 for item in report.adoptions if item.registered or (report.dry_run and item.verdict.value == "ready"))
+    known = sum(item.known for item in report.adoptions)
+    if report.dry_run:
+        may = ("ready", "drifted") if accept_drift else ("ready",)
+        done = f"{sum(item.verdict.value in may and not item.known for item in report.adoptions):,} would be registered"
+    else:
+        done = f"{counts['registered'] - known:,} registered"
+    before = f", {known:,} were before" if known else ""
     _output.say(
-        f"{_output.counted(len(report.adoptions), 'schema')}: {counts['ready']:,} ready, {counts['drifted']:,} drifted, {counts['conflict']:,} in conflict; {registered:,} {done}."
+        f"{_output.counted(len(report.adoptions), 'schema')}: {counts['ready']:,} ready, {counts['drifted']:,} drifted, {counts['conflict']:,} in conflict; {done}{before}."
     )
     at = Counter(item.revision for item in report.of("ready"))
     if at:
@@ -89,6 +105,10 @@ def _tell(report: "AdoptionReport") -> None:
         (item.schema, item.tenant_id, item.verdict.value, item.revision, _why(item)) for item in report.adoptions if item.verdict.value != "ready"
     ]
     _output.table(("Schema", "Tenant", "Verdict", "Revision", "Why"), rows)
+
+
+def _lacks_constraint(item: "Adoption") -> bool:
+    return any(difference.kind == "constraint" and difference.how == "missing" for difference in item.difference)
 
 
 def _why(item: "Adoption") -> str:

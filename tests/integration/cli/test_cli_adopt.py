@@ -25,6 +25,8 @@ def test_a_fleet_comes_and_goes(tenancy, admin_database_url, fleet, look, tmp_pa
     assert first.code == 1
     assert "4 schemas: 1 ready, 1 drifted, 2 in conflict; 1 would be registered." in first.out
     assert "extra: column orders.hotfix" in first.out
+    accepting = tenancy("adopt", "--schemas", "tenant_%", "--pack", folder, "--dry-run", "--accept-drift")
+    assert "; 2 would be registered." in accepting.out
     assert look("SELECT count(*) FROM tenancy.adoptions") == [(0,)]
     done = tenancy("adopt", "--schemas", "tenant_%", "--pack", folder, "--accept-drift", "--json")
     answer = json.loads(done.out)
@@ -32,7 +34,10 @@ def test_a_fleet_comes_and_goes(tenancy, admin_database_url, fleet, look, tmp_pa
     drifted = next(item for item in answer["adoptions"] if item["schema"] == "tenant_b")
     assert drifted["difference"] == [{"kind": "column", "name": "orders.hotfix", "how": "extra", "expected": None, "found": "text"}]
     assert tenancy("adopt", "--schemas", "tenant_a", "--schemas", "tenant_b", "--pack", folder).code == 0
+    again = tenancy("adopt", "--schemas", "tenant_%", "--pack", folder, "--dry-run")
+    assert "; 0 would be registered, 2 were before." in again.out
     assert tenancy("adopt").code == 3
+    assert tenancy("adopt", "--schemas", "x", "--pack", folder, "--metadata", "shop.models:metadata").code == 2
     assert tenancy("adopt", "--schemas", "x", "--pack", folder, "--alembic", "alembic.ini").code == 2
     monkeypatch.chdir(tmp_path)
     asked = tenancy("eject")
@@ -42,3 +47,39 @@ def test_a_fleet_comes_and_goes(tenancy, admin_database_url, fleet, look, tmp_pa
     report = json.loads(tenancy("eject", "--yes", "--to", "out.sql", "--json").out)
     assert (report["adopted"], report["rows"]["tenants"], (tmp_path / "out.sql").stat().st_mode & 0o777) == (["tenant_a", "tenant_b"], 2, 0o600)
     assert tenancy("eject", "--yes").code == 3
+
+
+MODELS = """\
+import sqlalchemy as sa
+
+metadata = sa.MetaData(naming_convention={"pk": "%(table_name)s_key"})
+"""
+REVISION = """\
+import sqlalchemy as sa
+from alembic import op
+
+revision, down_revision = "a1", None
+
+
+def upgrade():
+    op.create_table("notes", sa.Column("id", sa.Integer, primary_key=True))
+"""
+
+
+def test_constraints_are_named_as_the_models_say(tenancy, admin_database_url, fleet, tmp_path):
+    (tmp_path / "conventional_models.py").write_text(MODELS)
+    (tmp_path / "alembic" / "versions").mkdir(parents=True)
+    (tmp_path / "alembic" / "versions" / "a1.py").write_text(REVISION)
+    (tmp_path / "alembic.ini").write_text("[alembic]\nscript_location = alembic\nprepend_sys_path = .\n")
+    fleet.schemas["named_a"] = 1
+    with fleet.connection() as connection:
+        connection.execute("CREATE SCHEMA named_a; CREATE TABLE named_a.notes (id serial, CONSTRAINT notes_key PRIMARY KEY (id))")
+        connection.execute("CREATE TABLE named_a.alembic_version (version_num varchar(32) CONSTRAINT alembic_version_pkc PRIMARY KEY)")
+        connection.execute("INSERT INTO named_a.alembic_version VALUES ('a1')")
+    command = ("adopt", "--schemas", "named_%", "--alembic", str(tmp_path / "alembic.ini"), "--dry-run")
+    without = tenancy(*command, url=admin_database_url)
+    assert (without.code, "1 drifted" in without.out, "--metadata" in without.err) == (1, True, True)
+    right = tenancy(*command, "--metadata", "conventional_models:metadata")
+    assert (right.code, "1 ready, 0 drifted" in right.out, right.err) == (0, True, "")
+    wrong = tenancy(*command, "--metadata", "conventional_models")
+    assert (wrong.code, "Give module:attribute" in wrong.err) == (6, True)
