@@ -18,6 +18,7 @@ from tenancy_fixtures import FixtureManager, Settings
 from tenancy_fixtures import exceptions as errors
 from tenancy_fixtures._adopt import pack_of_alembic
 from tenancy_fixtures._pg.bootstrap import set_login, with_parts
+from tenancy_fixtures.doctor import examine
 from tests.conftest import PASSWORD, ROLES
 from tests.fleets import DRIFTS, HEAD, Fleet, dump, fleet_in, picture, verdicts
 
@@ -329,3 +330,11 @@ async def test_what_alembic_has_written_down_is_the_truth(adopting: Settings, fl
         strangers = "SELECT count(*) FROM pg_class WHERE relnamespace = 'tenant_a1'::regnamespace AND pg_get_userbyid(relowner) <> %s"
         assert value(fleet, strangers, fleet.owner) == 0
         assert [item.message for item in (await manager.validate("a1")).findings if item.severity == "error"] == []
+
+
+async def test_the_doctor_finds_no_fault_in_a_tenant_that_is_not_open_yet(adopting: Settings, fleet: Fleet, tmp_path: Path) -> None:
+    fleet.make("tenant_a", 2)
+    async with FixtureManager(adopting, pack=fleet.pack(tmp_path / "pack")) as manager:
+        await manager.adopt("tenant_%")
+        faults = {fault.name for fault in (await examine(await manager._runtime())).faults}
+    assert "tenant_without_role" not in faults

@@ -57,9 +57,11 @@ WHERE r.rolname = %(registrar)s::text AND NOT m.rolsuper AND NOT m.rolcreaterole
 ORDER BY 1
 
 -- name: tenant_without_role
+-- One that was adopted is open to nobody before its first migration, which gives it its role.
 SELECT format('tenant %%s', t.tenant_id) AS object, format('tenancy migrate %%s', t.tenant_id) AS fix
 FROM tenancy.tenants t
-WHERE %(registrar)s::text IS NOT NULL AND t.isolation = 'schema' AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = t.role)
+WHERE %(registrar)s::text IS NOT NULL AND t.isolation = 'schema' AND (t.owner IS NULL OR t.role IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM pg_roles r WHERE r.rolname = t.role)
 ORDER BY 1
 
 -- name: app_inherits
