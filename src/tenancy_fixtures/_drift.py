@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ._fixture import within_limit
@@ -11,6 +11,7 @@ from ._integrity.look import Look, read_structure
 from ._integrity.structure import check_release
 from ._isolation import isolation_of
 from ._pg.integrity import not_in_force
+from ._pg.versions import read_versions
 from .exceptions import TenancyError
 from .validators import made_for, registered_tenant
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from ._integrity.made import Made
+    from ._pg.database import Transaction
+    from ._shapes import Tenant
     from .packs import Pack
     from .runtime import Runtime
 
@@ -56,7 +59,7 @@ class Standing:
 async def standing_of(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
     """Compare a tenant with what its pack makes at the tenant's revision; ``runtime`` is that of the database where it lives.
 
-    What is there besides is a difference too, and so is what is switched off. Nothing is changed.
+    Where Alembic is the author, the revision is what its own table says, whether it was written down yet or not. What is there besides is a difference too, and so is what is switched off. Nothing is changed.
 
     :raises TenantNotFound: nobody has the name.
     :raises ValidationTimeout: it took longer than the settings allow.
@@ -71,12 +74,13 @@ async def standing_of(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
 async def _look(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
     async with runtime.slots, runtime.database.session() as session:
         async with session.transaction(tenant=tenant_id, role="loader") as transaction:
-            tenant = await registered_tenant(transaction, tenant_id)
-        made = await made_for(pack, runtime, session, tenant)
+            stands, _ = await _standing(pack, transaction, await registered_tenant(transaction, tenant_id))
+        made = await made_for(pack, runtime, session, stands)
         async with session.transaction(tenant=tenant_id, role="loader", keep=False, snapshot=True) as transaction:
             tenant = await registered_tenant(transaction, tenant_id)
             if not await isolation_of(tenant).exists(transaction, tenant):
                 return Standing(tenant_id, tenant.revision, pack.head, (Difference("schema", tenant.namespace, "missing"),))
+            stands, unknown = await _standing(pack, transaction, tenant)
             async with transaction.acting_as_owner(tenant):
                 structure, out_of_force = await read_structure(transaction, tenant.namespace), await not_in_force(transaction, tenant.namespace)
             look = Look(transaction, tenant, pack, made, structure, {}, (), ())
@@ -85,7 +89,21 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
     faults = [f"{item.rule} {item.object} {item.message}" for item in look.findings if item.severity == "error"]
     # What is a setting of whole sessions is part of no structure.
     faults += [f"{row['kind']} {row['object']} {row['fault']}" for row in out_of_force if row["kind"] == "setting"]
-    return Standing(tenant_id, tenant.revision, pack.head, unlike, tuple(faults))
+    return Standing(tenant_id, stands.revision, pack.head, unlike, (*faults, *unknown))
+
+
+async def _standing(pack: Pack, transaction: Transaction, tenant: Tenant) -> tuple[Tenant, tuple[str, ...]]:
+    """The tenant at the revision that Alembic's table says, where the pack has such a table, and what is wrong with what that says."""
+    history = pack.manifest.alembic
+    if history is None or tenant.pack != pack.name or not await isolation_of(tenant).exists(transaction, tenant):
+        return tenant, ()
+    async with transaction.acting_as_owner(tenant):
+        versions = await read_versions(transaction, tenant.namespace, history.version_table)
+    number = None if versions is None else pack.number_at(versions)
+    if number is None:
+        said = "is missing" if versions is None else f"says {', '.join(versions) or 'nothing'}, where no revision of the pack stands"
+        return tenant, (f"table {history.version_table} {said}",)
+    return replace(tenant, revision=number), ()
 
 
 def _differences(made: Made, structure: Mapping[str, str], out_of_force: Iterable[Mapping[str, str]]) -> tuple[Difference, ...]:

@@ -165,12 +165,15 @@ async def test_alembic_itself_goes_on_where_we_were_and_we_where_it_was(settings
         assert versions(state, "t_acme") == ["aa1"]
         [finding] = [item for item in (await manager.validate("acme")).findings if item.object == "alembic_version"]
         assert (finding.severity, finding.message) == ("warning", "says aa1, and the registry revision 5: `tenancy migrate` follows Alembic")
+        standing = await manager.standing("acme")
+        assert (standing.revision, standing.is_behind, standing.has_drifted) == (1, True, False)
         steps = ["0001_aa1", "0002_bb2", "0003_cc3", "0004_dd4"]
         dry = await manager.migrate("acme", to=4, dry_run=True)
         assert [(step.action, step.object) for step in dry.steps] == list(zip(["follow", *["migrate"] * 3], steps))
         report = await manager.migrate("acme", to=4)
         assert [step.object for step in report.steps] == steps
         alembic(state, tmp_path, "t_acme", "upgrade", "head")
+        assert (await manager.standing("acme")).ok
         report = await manager.migrate("acme")
         assert [(step.action, step.object) for step in report.steps] == [("follow", "0005_ee5")]
         assert (await manager.get_tenant("acme")).revision == 5
@@ -178,14 +181,21 @@ async def test_alembic_itself_goes_on_where_we_were_and_we_where_it_was(settings
         assert (await manager.migrate("acme")).steps == ()
 
 
-@pytest.mark.parametrize("statement", ["UPDATE t_acme.alembic_version SET version_num = 'zz9'", "DROP TABLE t_acme.alembic_version"])
-async def test_where_no_revision_stands(settings: Settings, tmp_path, state: State, statement: str):
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        ("UPDATE t_acme.alembic_version SET version_num = 'zz9'", "says zz9, where no revision of the pack stands"),
+        ("DROP TABLE t_acme.alembic_version", "is missing"),
+    ],
+)
+async def test_where_no_revision_stands(settings: Settings, tmp_path, state: State, statement: str, fault: str):
     async with FixtureManager(settings, pack=hosted(tmp_path)) as manager:
         await manager.create_tenant("acme")
         state.run(statement)
         with failing(state, errors.PackMismatch) as caught:
             await manager.migrate("acme")
         assert "alembic stamp" in str(caught[0].hint)
+        assert f"table alembic_version {fault}" in (await manager.standing("acme")).faults
 
 
 def reading(body: str) -> tuple[Written, ...]:

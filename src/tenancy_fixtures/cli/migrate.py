@@ -110,7 +110,8 @@ async def _check(settings: "Settings", names: list[str], *, as_json: bool) -> se
     if not as_json:
         behind, drifted = sum(item.is_behind for item in standings), sum(item.has_drifted for item in standings)
         ready = sum(item.ok for item in standings)
-        _output.say(f"{_output.counted(len(names), 'tenant')}: {ready:,} as the pack has it, {behind:,} behind, {drifted:,} drifted.")
+        failed = f", {len(names) - len(standings):,} failed" if len(names) > len(standings) else ""
+        _output.say(f"{_output.counted(len(names), 'tenant')}: {ready:,} as the pack has it, {behind:,} behind, {drifted:,} drifted{failed}.")
     return codes
 
 

@@ -61,6 +61,8 @@ def test_a_fleet_that_is_as_it_should_be(tenancy, pack, state):
     before = state()
     done = tenancy("migrate", "--all", "--check", "--pack", pack)
     assert (done.code, done.out, done.err) == (0, "2 tenants: 2 as the pack has it, 0 behind, 0 drifted.\n", "")
+    some = tenancy("migrate", "a", "nobody", "--check", "--pack", pack)
+    assert (some.code, some.out) == (4, "2 tenants: 1 as the pack has it, 0 behind, 0 drifted, 1 failed.\n")
     listed = tenancy("migrate", "a", "--check", "--pack", pack, "--json").json
     assert listed == {"tenant_id": "a", "revision": 1, "head": 1, "behind": False, "ok": True, "differences": [], "faults": []}
     assert state() == before
