@@ -302,3 +302,14 @@ op.get_bind().execute(sa.text("UPDATE songs SET country = (SELECT code FROM coun
             assert versions(state, "t_acme") == ["gg7"]
     finally:
         state.run("DROP SCHEMA world CASCADE")
+
+
+@pytest.mark.parametrize("reads", ["", "op.get_bind()"])
+async def test_a_revision_that_ends_the_process_ends_itself_alone(settings: Settings, tmp_path, state: State, reads):
+    async with FixtureManager(settings, pack=hosted(tmp_path / "early", FIVE[:1])) as manager:
+        await manager.create_tenant("acme")
+    leaving = Written("bb2", ("aa1",), f"{reads}\nimport sys\nsys.exit(3)")
+    async with FixtureManager(settings, pack=hosted(tmp_path / "late", (FIVE[0], leaving))) as manager:
+        with pytest.raises(errors.ScriptFailed, match="SystemExit"):
+            await manager.migrate("acme")
+    assert versions(state, "t_acme") == ["aa1"]

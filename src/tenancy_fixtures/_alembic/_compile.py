@@ -80,7 +80,7 @@ def compiled(environment: Environment, script: Script) -> Compiled:
 
     try:
         _run(environment, script, context_for(environment, output), noted, offline=True)
-    except (_NeedsConnection, Exception):  # noqa: BLE001 - what cannot be said without a connection fails in many ways; online it fails for good
+    except (_NeedsConnection, Exception, SystemExit):  # noqa: BLE001 - what cannot be said without a connection fails in many ways; online it fails for good
         return Compiled("", lambda connection, *, fresh: run_online(environment, script, connection, fresh=fresh))
     sql, words = _CONCURRENTLY.subn(lambda found: found["quoted"] or "", output.getvalue())
     return Compiled(sql, leaves=bool(left) or sql != output.getvalue()) if words else Compiled(sql, leaves=bool(left))

@@ -76,7 +76,8 @@ async def _perform(transaction: Transaction, work: Callable[[Connection], None],
             await tidy(transaction)
         if held.was_left:
             raise _left(file) from None
-        if isinstance(error, Exception) and not isinstance(error, TenancyError):
+        # A revision that ends the process ends itself alone: it may be one of many tenants' that are in hand.
+        if isinstance(error, (Exception, SystemExit)) and not isinstance(error, TenancyError):
             _raise_explained(error, file)
         raise
     await tidy(transaction, owner)
@@ -184,7 +185,7 @@ class _Cursor(psycopg.AsyncCursor[Any]):
         await super().executemany(query, params_seq, **options)
 
 
-def _raise_explained(error: Exception, file: str) -> NoReturn:
+def _raise_explained(error: BaseException, file: str) -> NoReturn:
     """Raise what says where a revision failed, without what the error says of rows."""
     cause = getattr(error, "orig", error)
     if isinstance(cause, psycopg.Error) and cause.sqlstate:

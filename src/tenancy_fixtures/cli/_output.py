@@ -6,11 +6,12 @@ import json
 import os
 import re
 import sys
+from contextlib import contextmanager, redirect_stdout
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from typing import TextIO
 
     from ..exceptions import TenancyError
@@ -30,22 +31,44 @@ _HALF = re.compile("[\ud800-\udfff]")
 _CONTROL = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
+# What stdout was before it was kept for answers.
+_kept: list[TextIO] = []
+
+
+@contextmanager
+def kept_for_answers() -> Iterator[None]:
+    """Where no person reads stdout: what a host's own code prints, revisions and packs in Python, goes to stderr while this lasts."""
+    if sys.stdout is None or sys.stdout.isatty():
+        yield
+        return
+    _kept.append(sys.stdout)
+    try:
+        with redirect_stdout(sys.stderr):
+            yield
+    finally:
+        _kept.pop()
+
+
+def _stdout() -> TextIO | None:
+    return _kept[-1] if _kept else sys.stdout
+
+
 def emit(value: Any) -> None:
     """Write one JSON object as one line on stdout. In the name of a file that is no text a sign stands for what is none: not every reader takes halves of characters."""
     text = json.dumps(value, default=str)
     if "\\ud" in text:
         text = json.dumps(json.loads(_HALF.sub("\ufffd", json.dumps(value, default=str, ensure_ascii=False))))
-    _write(sys.stdout, text + "\n")
+    _write(_stdout(), text + "\n")
 
 
 def say(text: str = "") -> None:
     """Write a line on stdout."""
-    _write(sys.stdout, legible(text) + "\n")
+    _write(_stdout(), legible(text) + "\n")
 
 
 def raw(text: str) -> None:
     """Write text on stdout exactly as it is."""
-    _write(sys.stdout, text)
+    _write(_stdout(), text)
 
 
 def answer_lost() -> str | None:
@@ -60,7 +83,7 @@ def note(text: str) -> None:
 
 def table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, stream: TextIO | None = None) -> None:
     """Write a table, numbers to the right; nothing where there are no rows."""
-    stream = stream or sys.stdout
+    stream = stream or _stdout()
     if stream is None:  # somebody has closed it
         return
     cells = [list(row) for row in rows]
@@ -104,7 +127,7 @@ def show_error(error: TenancyError) -> None:
 
 def show_rejects(rejects: Sequence[Any], count: int, *, stream: TextIO | None = None) -> None:
     """List the first of the rejects, and say how many more there are: ``count`` is the number of all, listed or not."""
-    stream, count = stream or sys.stdout, max(count, len(rejects))
+    stream, count = stream or _stdout(), max(count, len(rejects))
     shown = rejects[:SHOWN_REJECTS]
     # Not every format has lines.
     names = [name for name in _REJECT if name != "line" or any(item.line for item in shown)]
@@ -163,7 +186,7 @@ def _write(stream: TextIO | None, text: str) -> None:
     except OSError as error:
         # The work goes on: half a fleet that is migrated is worse than a report that nobody has.
         _silence(stream)
-        if stream is sys.stdout:
+        if stream is _stdout():
             _lost.append(error.strerror or type(error).__name__)
 
 

@@ -103,7 +103,8 @@ def run(work: Callable[[], Awaitable[_T]]) -> _T:
     # Here, not above: the loop takes longer to load than the help to print.
     from ._loop import run_until_signalled
 
-    return run_until_signalled(work)
+    with _output.kept_for_answers():
+        return run_until_signalled(work)
 
 
 def help_unless_asked(context: typer.Context) -> None:

@@ -16,7 +16,7 @@ import pytest
 
 import tenancy_fixtures
 import tenancy_fixtures._skeleton
-from tests.alembic_host import SMALL, write_host, write_pack
+from tests.alembic_host import SMALL, Written, write_host, write_pack
 
 SOURCES = str(Path(tenancy_fixtures.__file__).resolve().parents[1])
 NOTES = Path(tenancy_fixtures._skeleton.__file__).parent / "pack"
@@ -314,3 +314,20 @@ def test_nothing_is_printed_where_one_tenant_cannot_be_brought_forward(tenancy, 
     assert (done.code, done.out) == (6, "")
     assert tenancy("migrate", "--all", "--print-sql", "--check", "--pack", pack).code == 2
     assert tenancy("migrate", "nobody", "--print-sql", "--pack", pack).code == 4
+
+
+@pytest.mark.parametrize("reads", [False, True])
+def test_what_a_revision_prints_is_no_answer(tenancy, tmp_path, reads):
+    made = Written("aa1", (), 'op.create_table("songs", sa.Column("id", sa.Integer, primary_key=True))')
+    chatty = Written(
+        "bb2", ("aa1",), f'print("DROP TABLE songs;")\nop.add_column("songs", sa.Column("n", sa.Text))\n{"op.get_bind()" if reads else ""}'
+    )
+    for name, history in (("early", (made,)), ("late", (made, chatty))):
+        write_host(tmp_path / name, history)
+        write_pack(tmp_path / name)
+    make(tenancy, tmp_path / "early", "a", "b")
+    printed = tenancy("migrate", "a", "--print-sql", "--pack", tmp_path / "late")
+    assert "DROP TABLE" not in printed.out
+    done = tenancy("migrate", "--all", "--json", "--pack", tmp_path / "late")
+    assert [line["tenant_id"] for line in done.lines] == ["a", "b"]
+    assert "DROP TABLE songs;" in done.err
