@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 _HEAD = """\
 -- The control plane of tenancy fixtures, as it was when the library was taken out of database {database}.
 -- To go back, as an administrator: run this file in that database with psql, and then `tenancy migrate --all`, which makes tenants' roles
--- and gives them their rights.
+-- and gives them their rights. Logins are members of the roles again with `tenancy init --grant-to`.
 \\set ON_ERROR_STOP on
 SET client_encoding = 'UTF8';
 SET client_min_messages = warning;
