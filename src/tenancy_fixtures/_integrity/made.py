@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import uuid
 import weakref
+from collections import defaultdict
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -36,6 +38,8 @@ class Made:
 
 # By the pack's digest, the revision, and whether tenants share it: the same for all tenants of a runtime.
 _made: MutableMapping[Runtime, dict[tuple[str, int, bool], Made]] = weakref.WeakKeyDictionary()
+# Many tenants are looked at together, and the first of them makes it for all: trials of the same tables would wait for each other's locks.
+_making: MutableMapping[Runtime, defaultdict[tuple[str, int, bool], asyncio.Lock]] = weakref.WeakKeyDictionary()
 
 
 @asynccontextmanager
@@ -81,9 +85,10 @@ async def made_at(runtime: Runtime, session: Session, pack: Pack, revision: int,
     """What the pack makes for tenants at a revision: its script at the head, and the revisions so far before it."""
     known = _made.setdefault(runtime, {})
     place = pack.digest, revision, shared
-    if place not in known:
-        async with made_by(pack, session, revisions=revision != pack.head, to=revision, shared=shared, owner=owner) as (transaction, namespace):
-            known[place] = await look_at(transaction, namespace)
+    async with _making.setdefault(runtime, defaultdict(asyncio.Lock))[place]:
+        if place not in known:
+            async with made_by(pack, session, revisions=revision != pack.head, to=revision, shared=shared, owner=owner) as (transaction, namespace):
+                known[place] = await look_at(transaction, namespace)
     return known[place]
 
 

@@ -16,6 +16,7 @@ import pytest
 
 import tenancy_fixtures
 import tenancy_fixtures._skeleton
+from tenancy_fixtures._isolation import make_head
 from tests.alembic_host import SMALL, Written, write_host, write_pack
 
 SOURCES = str(Path(tenancy_fixtures.__file__).resolve().parents[1])
@@ -66,6 +67,19 @@ def test_a_fleet_that_is_as_it_should_be(tenancy, pack, state):
     listed = tenancy("migrate", "a", "--check", "--pack", pack, "--json").json
     assert listed == {"tenant_id": "a", "revision": 1, "head": 1, "behind": False, "ok": True, "differences": [], "faults": []}
     assert state() == before
+
+
+def test_what_the_pack_makes_is_made_once_for_all_that_are_looked_at(tenancy, pack, monkeypatch):
+    make(tenancy, pack, "a", "b", "c")
+    times = []
+
+    async def counted(*arguments, **options):
+        times.append(arguments)
+        return await make_head(*arguments, **options)
+
+    monkeypatch.setattr("tenancy_fixtures._integrity.made.make_head", counted)
+    assert tenancy("migrate", "--all", "--check", "--pack", pack).code == 0
+    assert len(times) == 1
 
 
 @pytest.mark.parametrize(
