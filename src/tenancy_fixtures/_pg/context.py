@@ -39,10 +39,10 @@ def open_engine(url: str, settings: Settings, *, keep: bool = True) -> AsyncEngi
 
 
 def open_sync_engine(url: str, settings: Settings) -> Engine:
-    """The same for sessions that do not wait."""
+    """The same for sessions that do not wait; connections that somebody has ended meanwhile are made anew."""
     from sqlalchemy import create_engine
 
-    return create_engine("postgresql+psycopg://", connect_args=_arguments(url, settings), pool_size=settings.max_concurrency)
+    return create_engine("postgresql+psycopg://", connect_args=_arguments(url, settings), pool_size=settings.max_concurrency, pool_pre_ping=True)
 
 
 def _arguments(url: str, settings: Settings) -> dict[str, Any]:

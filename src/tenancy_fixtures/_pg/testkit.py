@@ -11,7 +11,7 @@ import psycopg
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from ..exceptions import ConfigurationError, DatabaseError
+from ..exceptions import ConfigurationError, DatabaseError, DatabaseUnavailable
 from .bootstrap import set_login, with_parts
 from .connect import connect
 from .control_plane import initialise
@@ -138,6 +138,15 @@ class Server:
         async with await connect(self.url_of(database)) as connection:
             await initialise(connection, self.roles, create_roles=True)
 
+    async def revive(self) -> None:
+        """Connect again, where somebody has ended the connection: a test may end all that there are."""
+        try:
+            await self._one("testkit.say_whose", name=self.run)
+        except DatabaseUnavailable:
+            await self._connection.close()
+            self._connection = await connect(self.url)
+            await self._one("testkit.say_whose", name=self.run)
+
     async def remove(self, run: str) -> None:
         """Drop all databases of a run, then its roles and those of its tenants."""
         with translated():
@@ -164,16 +173,21 @@ class Server:
 class Baseline:
     """The tenants of one database that stand for the template, by an administrator's connection of its own."""
 
-    def __init__(self, connection: AsyncConnection[Any]) -> None:
+    def __init__(self, url: str, run: str, connection: AsyncConnection[Any]) -> None:
+        self._url = url
+        self._run = run
         self._connection = connection
 
     @classmethod
     async def open(cls, url: str, run: str) -> Baseline:
         """Connect; references and triggers rest in this connection."""
-        connection = await connect(url)
-        await _one(connection, "testkit.say_whose", name=run)
-        await _one(connection, "testkit.let_rest")
-        return cls(connection)
+        baseline = cls(url, run, await connect(url))
+        await baseline._begin()
+        return baseline
+
+    async def _begin(self) -> None:
+        await _one(self._connection, "testkit.say_whose", name=self._run)
+        await _one(self._connection, "testkit.let_rest")
 
     async def close(self) -> None:
         """End the connection."""
@@ -188,26 +202,34 @@ class Baseline:
 
     async def enrol(self, uid: UUID) -> str | None:
         """Let a tenant stand for the template, and hold what it held; gives what is in the way of that."""
-        fault: str | None = (await _one(self._connection, "testkit.enrol", uid=uid))["fault"]
+        fault: str | None = (await self._ask("testkit.enrol", uid=uid))["fault"]
         return fault
 
     async def reset(self, uid: UUID) -> Answer:
         """Put a tenant back in one round trip."""
         try:
-            row = await _one(self._connection, "testkit.reset", uid=uid)
+            row = await self._ask("testkit.reset", uid=uid)
         except DatabaseError as error:
             return Answer(str(error), {})
         return Answer(row["fault"], {name: UUID(found) for name, found in row["strangers"].items()})
 
     async def park(self, uids: Sequence[UUID]) -> None:
         """Take tenants out of the registry until they are needed."""
-        with translated():
-            await self._connection.execute(query("testkit.park"), {"uids": list(uids)})
+        await self._ask("testkit.park", uids=list(uids))
 
     async def unpark(self, uids: Sequence[UUID]) -> None:
         """Enter them in the registry again."""
-        with translated():
-            await self._connection.execute(query("testkit.unpark"), {"uids": list(uids)})
+        await self._ask("testkit.unpark", uids=list(uids))
+
+    async def _ask(self, statement: str, /, **values: Any) -> dict[str, Any]:
+        """What a statement says, by another connection where somebody has ended this one: a test may end all that there are."""
+        try:
+            return await _one(self._connection, statement, **values)
+        except DatabaseUnavailable:
+            await self._connection.close()
+            self._connection = await connect(self._url)
+            await self._begin()
+            return await _one(self._connection, statement, **values)
 
 
 async def read_rows(transaction: Transaction, table: Table) -> list[dict[str, Any]]:

@@ -72,6 +72,7 @@ class Kit:
             database = identity.run if alone else f"{identity.run}_{worker}"
             if alone:
                 stack.push_async_callback(server.remove, identity.run)
+            stack.push_async_callback(server.revive)
             pack = Pack.resolve(wishes.pack)
             _require_schemas(pack)
             async with server.alone():

@@ -127,6 +127,47 @@ def test_what_a_killed_run_has_left_is_removed_by_the_next(suite):
     assert suite.left(run) == []
 
 
+ENDING = """
+import psycopg
+import pytest
+from sqlalchemy import text
+
+END = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND {where}"
+
+
+@pytest.mark.parametrize("where", ["datname = current_database()", "starts_with(current_database(), application_name) AND application_name <> ''"])
+def test_ends_all_connections(tenant, where):
+    assert ours(tenant) == 3
+    with psycopg.connect({admin!r} + tenant.url.rpartition("/")[2].partition("?")[0], autocommit=True) as connection:
+        connection.execute(END.format(where=where))
+
+
+@pytest.mark.parametrize("turn", range(2))
+def test_goes_on(tenant, turn):
+    assert ours(tenant) == 3
+    tenant.run(lambda manager: manager.get_tenant(tenant.tenant_id))
+
+
+def ours(tenant):
+    with tenant.session() as session:
+        return session.execute(text("SELECT count(*) FROM things")).scalar()
+
+
+def test_tells_the_run(tenant):
+    from pathlib import Path
+
+    Path("runs").write_text(tenant.url.rpartition("/")[2])
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_test_may_end_all_connections(suite, admin_url, workers):
+    suite.write("test_ending.py", ENDING.replace("{admin!r}", repr(admin_url.rpartition("/")[0] + "/")))
+    ended, printed = suite.run(*(["-n", str(workers)] if workers else []))
+    assert ended == {"passed": 5}, printed
+    assert suite.left(run_of(suite)) == []
+
+
 def test_a_suite_that_asks_for_nothing_pays_nothing(suite):
     heavy = {"sqlalchemy", "psycopg", "pydantic", "polars", "pyarrow", "alembic"}
     suite.write("test_plain.py", f"import sys\ndef test_plain():\n    assert sorted({heavy!r} & set(sys.modules)) == []\n")

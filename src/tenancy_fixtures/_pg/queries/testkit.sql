@@ -315,10 +315,12 @@ SELECT tenancy_testkit.reset(%(uid)s) AS fault,
 
 -- name: park
 -- A tenant that no test has is in no list of tenants.
-WITH moved AS (DELETE FROM tenancy.tenants AS t WHERE t.uid = ANY (%(uids)s) RETURNING t.*) INSERT INTO tenancy_testkit.parked SELECT * FROM moved
+WITH moved AS (DELETE FROM tenancy.tenants AS t WHERE t.uid = ANY (%(uids)s) RETURNING t.*), kept AS (INSERT INTO tenancy_testkit.parked SELECT * FROM moved RETURNING uid)
+SELECT pg_catalog.count(*) AS moved FROM kept
 
 -- name: unpark
-WITH moved AS (DELETE FROM tenancy_testkit.parked AS t WHERE t.uid = ANY (%(uids)s) RETURNING t.*) INSERT INTO tenancy.tenants SELECT * FROM moved
+WITH moved AS (DELETE FROM tenancy_testkit.parked AS t WHERE t.uid = ANY (%(uids)s) RETURNING t.*), kept AS (INSERT INTO tenancy.tenants SELECT * FROM moved RETURNING uid)
+SELECT pg_catalog.count(*) AS moved FROM kept
 
 -- name: read_rows
 SELECT pg_catalog.to_jsonb(t) AS row FROM {table} AS t ORDER BY t.ctid
