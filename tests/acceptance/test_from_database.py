@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import tenancy_fixtures._skeleton
 from tenancy_fixtures import FixtureManager, Pack, Settings
 from tenancy_fixtures._from_database import Wishes
 from tenancy_fixtures._pg.catalog import difference, fingerprint
-from tenancy_fixtures.exceptions import CannotCopy, ConfigurationError, OutputExists
+from tenancy_fixtures.exceptions import CannotCopy, ConfigurationError, OutputExists, PermissionDenied
 from tests.acceptance import nasty_pack
 from tests.acceptance.support import State
 
@@ -230,6 +231,23 @@ async def test_rows_that_no_load_takes_are_left_out_and_told(settings: Settings,
     ]
     assert files(tmp_path / "pack" / "data") == []
     await lives(settings, tmp_path / "pack")
+
+
+async def test_a_schema_that_its_owner_alone_may_read(settings: Settings, manager: FixtureManager, state: State, host: str, tmp_path: Path):
+    assert settings.database_url is not None
+    login = psycopg.conninfo.conninfo_to_dict(settings.database_url.get_secret_value())["user"]
+    owner = f"owner_{secrets.token_hex(6)}"
+    state.run(f"CREATE ROLE {owner}", f'CREATE SCHEMA "Host-App" AUTHORIZATION {owner}', f"SET ROLE {owner}", 'SET search_path = "Host-App"', SMALL)
+    try:
+        with pytest.raises(PermissionDenied) as caught:
+            await manager.pack_from_database(host, tmp_path / "pack", name="host")
+        assert f'GRANT "{owner}" TO "{login}"' in str(caught.value.hint)
+        assert not (tmp_path / "pack").exists()
+        state.run(f'GRANT {owner} TO "{login}"')
+        await manager.pack_from_database(host, tmp_path / "pack", name="host")
+        await lives(settings, tmp_path / "pack")
+    finally:
+        state.run('DROP SCHEMA "Host-App" CASCADE', f"DROP ROLE {owner}")
 
 
 async def test_what_others_share(settings: Settings, manager: FixtureManager, state: State, host: str, tmp_path: Path):

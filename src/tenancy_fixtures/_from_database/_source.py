@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -23,7 +24,7 @@ from ._guess import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 
     from .._pg.database import Session, Transaction
     from .._pg.definitions import Definitions
@@ -80,15 +81,33 @@ async def read_source(session: Session, schema: str, wishes: Wishes) -> Source:
 
     :raises ConfigurationError: there is no such schema, or a table that is named.
     :raises CannotCopy: it holds what no script can make, or stands on what the pack may not refer to.
+    :raises PermissionDenied: the login may not read it, nor act as its owner.
     """
     async with session.transaction(keep=False, snapshot=True) as transaction:
         usable = await transaction.one("definitions.may_read", schema=schema)
         if usable is None or schema == CONTROL_SCHEMA:
             raise ConfigurationError(f"no schema {schema!r} of tenants or applications in this database", hint="Name one as PostgreSQL spells it.")
-        if usable["usable"]:
+        async with _reader(transaction, schema, usable):
             return await _read(transaction, schema, wishes)
-        async with transaction.acting_as("migrator"):
-            return await _read(transaction, schema, wishes)
+
+
+@asynccontextmanager
+async def _reader(transaction: Transaction, schema: str, facts: Mapping[str, Any]) -> AsyncIterator[None]:
+    """Act as whoever may look into the schema: the login itself, the migrator whose tenants' it is, or its owner.
+
+    :raises PermissionDenied: none of them may, or the login may not act as the owner; says what is missing.
+    """
+    if facts["usable"]:
+        yield
+        return
+    async with transaction.acting_as("migrator"):
+        ours = await transaction.one("definitions.may_read", schema=schema)
+        if ours is not None and ours["usable"]:
+            yield
+            return
+    await transaction.require_owner(facts["owner"])
+    async with transaction.acting_as_role(facts["owner"]):
+        yield
 
 
 async def _read(transaction: Transaction, schema: str, wishes: Wishes) -> Source:

@@ -312,7 +312,8 @@ WHERE coalesce(i.schema, '') NOT IN ('pg_catalog', 'information_schema', 'pg_toa
 ORDER BY 1, 2, 3
 
 -- name: may_read
-SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(schema)s
+SELECT pg_catalog.has_schema_privilege(n.oid, 'USAGE') AS usable, pg_catalog.pg_get_userbyid(n.nspowner)::text AS owner
+FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(schema)s
 
 -- name: whole_rows
 -- A policy that would hide rows is an error instead.
