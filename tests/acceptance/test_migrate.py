@@ -162,7 +162,7 @@ async def test_nobody_has_the_name(manager: FixtureManager, state: State):
             await manager.migrate("acme")
 
 
-async def test_a_tenant_of_another_pack_is_left_alone(settings: Settings, spoilt: PackFolder, manager: FixtureManager):
+async def test_a_tenant_of_another_pack_is_left_alone(settings: Settings, spoilt: PackFolder, manager: FixtureManager, state: State):
     spoilt.manifest(name="another")
     async with manager:
         await manager.create_tenant("acme")
