@@ -98,6 +98,8 @@ def _tell(report: "AdoptionReport", *, accept_drift: bool) -> None:
     _output.say(
         f"{_output.counted(len(report.adoptions), 'schema')}: {counts['ready']:,} ready, {counts['drifted']:,} drifted, {counts['conflict']:,} in conflict; {done}{before}."
     )
+    if not report.adoptions:
+        _output.note("No schema fits. In a pattern % stands for the id, and upper case is not lower case.")
     at = Counter(item.revision for item in report.of("ready"))
     if at:
         _output.say(f"Ready at {in_words(f'revision {number}: {count:,}' for number, count in sorted(at.items(), key=lambda pair: pair[0] or 0))}.")

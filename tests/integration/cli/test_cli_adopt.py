@@ -36,6 +36,8 @@ def test_a_fleet_comes_and_goes(tenancy, admin_database_url, fleet, look, tmp_pa
     assert tenancy("adopt", "--schemas", "tenant_a", "--schemas", "tenant_b", "--pack", folder).code == 0
     again = tenancy("adopt", "--schemas", "tenant_%", "--pack", folder, "--dry-run")
     assert "; 0 would be registered, 2 were before." in again.out
+    none = tenancy("adopt", "--schemas", "tenants_%", "--pack", folder)
+    assert (none.code, none.out[:10], "No schema fits" in none.err) == (0, "0 schemas:", True)
     assert tenancy("adopt").code == 3
     assert tenancy("adopt", "--schemas", "x", "--pack", folder, "--metadata", "shop.models:metadata").code == 2
     assert tenancy("adopt", "--schemas", "x", "--pack", folder, "--alembic", "alembic.ini").code == 2
