@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import subprocess
+import time
 from pathlib import Path
 
 import psycopg
@@ -137,6 +139,26 @@ async def test_what_would_break_keeps_it_there(settings: Settings, admin_databas
         await eject(str(settings.database_url.get_secret_value()), tmp_path / "other.sql")
     assert names_in(tmp_path) == ["out.sql"]
     assert state.value("SELECT count(*) FROM tenancy.tenants") == 1
+
+
+async def test_what_is_under_way_is_not_waited_for(adopting: Settings, fleet: Fleet, admin_database_url: str, tmp_path: Path) -> None:
+    fleet.make("tenant_a")
+    pack = fleet.pack(tmp_path / "pack")
+    (pack.folder / "migrations" / "0006_slow.sql").write_text("SELECT pg_sleep(3);")
+    async with FixtureManager(adopting, pack=type(pack).from_folder(pack.folder)) as manager:
+        ids = tmp_path / "ids.csv"
+        ids.write_text("schema,tenant_id,revision\ntenant_a,a,5\n")
+        await manager.adopt("tenant_%", ids=ids)
+        running = asyncio.ensure_future(manager.migrate("a"))
+        while not value(fleet, "SELECT count(*) FROM tenancy.runs WHERE state = 'running'"):  # noqa: ASYNC110 - the database says it
+            await asyncio.sleep(0.05)
+        with psycopg.connect(admin_database_url) as other:
+            other.execute("LOCK TABLE tenancy.tenants IN ROW EXCLUSIVE MODE")
+            began = time.monotonic()
+            with pytest.raises(errors.CannotEject, match="run migrate of tenant a has not ended"):
+                await eject(admin_database_url, tmp_path / "out.sql")
+            assert time.monotonic() - began < 3
+        assert [step.action for step in (await running).steps] == ["confine", "migrate"]
 
 
 async def test_roles_that_nobody_else_uses_go_and_come_back_with_init(admin_url: str, tmp_path: Path) -> None:

@@ -127,10 +127,16 @@ class _Ejection:
             raise NotInitialised(f"database {self._connection.info.dbname!r} has no control plane", hint="There is nothing to take out.")
         check_version(installation.version)
         await self._run(query("control_plane.lock"))
-        for table in ("tenants", "runs", "intents"):
+        # What is under way is told before anything is locked: it is not waited for, and does not meet what we hold. Runs come first,
+        # which nothing begins without.
+        await self._see_that_it_may_go()
+        for table in ("runs", "intents", "tenants"):
             await self._run(compose("eject.lock_table", table=identifier("tenancy", table)))
-        self._refuse([row["object"] for row in await self._all("eject.in_the_way")], "end or drop them first")
+        await self._see_that_it_may_go()
         return installation.roles
+
+    async def _see_that_it_may_go(self) -> None:
+        self._refuse([row["object"] for row in await self._all("eject.in_the_way")], "end or drop them first")
 
     def _refuse(self, objects: Sequence[str], advice: str) -> None:
         if objects:
