@@ -9,7 +9,7 @@ from ._integrity.checksums import keep_up
 from ._integrity.shared import open_tables
 from ._isolation import isolation_of
 from ._pg.catalog import read_tables
-from ._pg.versions import read_versions
+from ._pg.versions import hold_versions, read_versions
 from ._shapes import Finding, Step, ValidationReport
 from ._tenant_roles import grant_all, lacks_rights, lacks_role, make_role, remember_rights, take_from_app
 from .audit import AuditAction
@@ -58,6 +58,7 @@ class SchemaFixture(BaseFixture):
         if not await self._exists(context):
             return [await self._create(context)]
         confined = [await self._confine(context)] if await lacks_rights(context.transaction, context.existing) else []
+        await self._hold(context)
         steps = await self._follow(context)
         steps += [await self._migrate(context, revision) for revision in await self._to_migrate(context)]
         if steps:
@@ -131,6 +132,13 @@ class SchemaFixture(BaseFixture):
 
     def _following(self, context: FixtureContext, number: int) -> Step:
         return Step(self.name, "follow", context.pack.revisions[number - 1].label if number else "base", {"revision": number})
+
+    async def _hold(self, context: FixtureContext) -> None:
+        """Where Alembic is the author: keep it from moving the tenant at the same time."""
+        history, tenant = context.pack.manifest.alembic, context.existing
+        if history is not None:
+            async with context.transaction.acting_as_owner(tenant):
+                await hold_versions(context.transaction, tenant.namespace, history.version_table)
 
     async def _standing(self, context: FixtureContext) -> int:
         """The revision that the tenant has: where Alembic is the author, what its own table says."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import subprocess
@@ -313,3 +314,24 @@ async def test_a_revision_that_ends_the_process_ends_itself_alone(settings: Sett
         with pytest.raises(errors.ScriptFailed, match="SystemExit"):
             await manager.migrate("acme")
     assert versions(state, "t_acme") == ["aa1"]
+
+
+async def test_alembic_at_work_at_the_same_time(settings: Settings, admin_database_url: str, tmp_path, state: State):
+    counting = Written("bb2", ("aa1",), 'op.get_bind().exec_driver_sql("SELECT pg_sleep(4)")\nop.execute("UPDATE songs SET title = title || \'+\'")')
+    async with FixtureManager(settings, pack=hosted(tmp_path / "early", FIVE[:1])) as manager:
+        await manager.create_tenant("acme")
+    state.run("INSERT INTO t_acme.songs (title) VALUES ('a')")
+    async with FixtureManager(settings, pack=hosted(tmp_path / "late", (FIVE[0], counting))) as manager:
+        await manager.get_tenant("acme")
+        environment = {**os.environ, "HOST_SCHEMA": "t_acme", "HOST_URL": admin_database_url.replace("postgresql://", "postgresql+psycopg://")}
+        command = [sys.executable, "-m", "alembic", "upgrade", "head"]
+        with subprocess.Popen(command, cwd=tmp_path / "late", env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as alembic:  # noqa: ASYNC220 - it is not waited for
+            asleep = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+            while alembic.poll() is None and not state.value(asleep):  # noqa: ASYNC110 - the server says it
+                await asyncio.sleep(0.05)
+            # Whoever comes last finds that the tenant is not where it was.
+            outcomes = [(await asyncio.gather(manager.migrate("acme"), return_exceptions=True))[0]]
+            alembic.communicate()
+    assert state.value("SELECT title FROM t_acme.songs") == "a+"
+    assert versions(state, "t_acme") == ["bb2"]
+    assert isinstance(outcomes[0], errors.TenancyError) or alembic.returncode != 0

@@ -28,6 +28,13 @@ async def read_versions(transaction: Transaction, namespace: str, table: str) ->
     return [row["version"] for row in await transaction.all(compose("versions.said", table=identifier(namespace, table)))]
 
 
+async def hold_versions(transaction: Transaction, namespace: str, table: str) -> None:
+    """Let nobody else write to the version table before the transaction ends, where there is one: what it says stays true until then."""
+    row = await transaction.one("versions.has_table", namespace=namespace, name=table)
+    if row and row["found"]:
+        await transaction.run(compose("versions.hold", table=identifier(namespace, table)))
+
+
 async def write_versions(transaction: Transaction, namespace: str, table: str, versions: Sequence[str]) -> None:
     """Let the version table say just these, made as Alembic makes it where it is missing."""
     place = identifier(namespace, table)

@@ -12,6 +12,10 @@ SELECT EXISTS (
 -- name: said
 SELECT version_num::text AS version FROM {table} ORDER BY 1
 
+-- name: hold
+-- Alembic itself, at work at the same time, waits here, and finds then that it is no longer where it was.
+LOCK TABLE {table} IN SHARE ROW EXCLUSIVE MODE
+
 -- name: forget
 DELETE FROM {table} WHERE version_num <> ALL (%(versions)s::text[])
 
