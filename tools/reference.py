@@ -60,6 +60,12 @@ FAULTS = """\
 trace be changed; a warning makes that easier; a note is how the installation is meant to be, and worth to know.
 """
 
+MISSING = """\
+## Of tables that tenants share
+
+`tenancy adopt --shared` looks for these in a schema that others have made; [how to](../how-to/adopt.md#tables-that-tenants-share). They are listed in the order in which they are mended.
+"""
+
 PROBES = """\
 # Probes of an attack
 
@@ -168,10 +174,13 @@ def _exit_codes() -> str:
 
 
 def _faults() -> str:
+    from tenancy_fixtures._adopt import MISSING as LACKING
     from tenancy_fixtures.doctor import FAULTS as FOUND
 
     rows = [f"| `{name}` | {severity} | {why} |" for name, (severity, why) in FOUND.items()]
-    return "\n".join([FAULTS, "| fault | severity | why it matters |", "|---|---|---|", *rows, ""])
+    lacking = [f"| `{name}` | {why} |" for name, why in LACKING.items()]
+    table = [FAULTS, "| fault | severity | why it matters |", "|---|---|---|", *rows]
+    return "\n".join([*table, "", MISSING, "| missing | why it matters |", "|---|---|", *lacking, ""])
 
 
 def _probes() -> str:

@@ -13,6 +13,7 @@ import psycopg
 import pytest
 
 import tenancy_fixtures
+from tenancy_fixtures._adopt._shared_shapes import MISSING
 from tenancy_fixtures._attack._matrix import PROBES
 from tenancy_fixtures._pg import sql as named
 from tenancy_fixtures._pg.roles import Roles
@@ -41,10 +42,12 @@ def texts() -> set[str]:
 
 
 def composed_names() -> set[str]:
-    """Names that are put together: those of a write and of a probe by their block, grants by a role's purpose, questions of the doctor by their fault."""
+    """Names that are put together: those of a write and of a probe by their block, grants by a role's purpose, questions by the fault that they look for."""
     grants = {f"control_plane.grant_{item.name}" for item in fields(Roles)}
     probes = {f"attack.{block}" for probe in PROBES for step in probe.steps for block in step.blocks}
-    return {f"copy.{text}" for text in texts()} | grants | probes | {f"doctor.{name}" for name in FAULTS}
+    return (
+        {f"copy.{text}" for text in texts()} | grants | probes | {f"doctor.{name}" for name in FAULTS} | {f"adopt_shared.{name}" for name in MISSING}
+    )
 
 
 def test_every_block_is_sent_by_somebody():

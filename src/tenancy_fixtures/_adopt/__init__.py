@@ -8,3 +8,8 @@ from ._run import adopt as adopt
 from ._shapes import Adoption as Adoption
 from ._shapes import AdoptionReport as AdoptionReport
 from ._shapes import Verdict as Verdict
+from ._shared_shapes import MISSING as MISSING
+from ._shared_shapes import Missing as Missing
+from ._shared_shapes import SharedReport as SharedReport
+from ._shared_shapes import SharedTable as SharedTable
+from ._shared_shapes import TableVerdict as TableVerdict

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._pg.adopt_shared import reading
 from ._run import Selection, adopt
+from ._shared import look_at_shared
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -13,7 +15,9 @@ if TYPE_CHECKING:
     from ..monitoring import ProgressListener
     from ..packs import Pack
     from ..runtime import Runtime
+    from ..settings import Settings
     from ._shapes import AdoptionReport
+    from ._shared_shapes import SharedReport
 
 
 class AdoptingManager:
@@ -21,6 +25,7 @@ class AdoptingManager:
 
     if TYPE_CHECKING:
         _listener: ProgressListener | None
+        settings: Settings
 
         @property
         def pack(self) -> Pack:
@@ -54,3 +59,16 @@ class AdoptingManager:
         selection = Selection(patterns, registry, None if ids is None else Path(ids))
         runtime = await self._runtime()
         return await adopt(runtime, self.pack, selection, accept_drift=accept_drift, dry_run=dry_run, listener=self._listener)
+
+    async def look_at_shared(self, schema: str, *, column: str | None = None) -> SharedReport:
+        """Say what is missing in a schema whose tables tenants share, told apart by a column; nothing is written, and no control plane is needed.
+
+        ``column`` names it; without, it is found by its name: the one that stands out among ``tenant_id``, ``org_id``, ``account_id`` and the
+        like. The catalogue is enough: a login without rights on the tables is told all but the number of tenants.
+
+        :raises ConfigurationError: there is no such schema or column, or no column stands out; ``facts["candidates"]`` are those that might be.
+        :raises DatabaseUnavailable: nobody answers there.
+        """
+        url = self.settings.database_url.get_secret_value() if self.settings.database_url else (await self._runtime()).database.url
+        async with reading(url, self.settings) as transaction:
+            return await look_at_shared(transaction, schema, column)

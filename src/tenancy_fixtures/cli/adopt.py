@@ -9,6 +9,7 @@ import typer
 from . import _output
 from ._exit import ExitCode
 from ._progress import progress
+from ._shared_tables import look_at_shared
 from ._work import AsJson, DryRun, PackOption, in_words, opened, run, settings_for
 
 if TYPE_CHECKING:
@@ -42,6 +43,16 @@ def adopt(  # noqa: PLR0917 - each is an option
             metavar="MODULE:ATTRIBUTE", help="The models that --alembic's revisions take their naming conventions from.", show_default=False
         ),
     ] = None,
+    shared: Annotated[
+        Optional[str],
+        typer.Option(metavar="SCHEMA", help="A schema whose tables tenants share: only say what is missing to keep them apart.", show_default=False),
+    ] = None,
+    column: Annotated[
+        Optional[str],
+        typer.Option(
+            metavar="NAME", help="With --shared: the column that tells tenants apart. Without it: the one that stands out.", show_default=False
+        ),
+    ] = None,
     accept_drift: Annotated[bool, typer.Option("--accept-drift", help="Register those as well that are not as the pack makes them.")] = False,
     dry_run: DryRun = False,
     pack: PackOption = None,
@@ -50,7 +61,21 @@ def adopt(  # noqa: PLR0917 - each is an option
     """Register tenants that are there already, as they are. Writes only to the control plane; nothing of the tenants is touched.
 
     Each schema is compared with what the pack makes, and is ready, drifted or in conflict. Run it again after mending: it goes on with those that are left.
+
+    With --shared nothing is written at all: each thing that is missing is told with its reason and the SQL that would mend it. Exit code 1 where there is any.
     """
+    if shared is not None or column is not None:
+        others = {
+            "--schemas": schemas,
+            "--registry": registry,
+            "--ids": ids,
+            "--alembic": alembic,
+            "--metadata": metadata,
+            "--accept-drift": accept_drift,
+            "--pack": pack,
+        }
+        look_at_shared(settings_for(context), shared, column, [name for name, value in others.items() if value], as_json=as_json)
+        return
     if alembic is not None and pack is not None:
         raise typer.BadParameter("a pack, or Alembic's configuration, and not both", param_hint="--alembic")
     if metadata is not None and alembic is None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import psycopg
 import pytest
 
 from tests.fleets import fleet_in
@@ -85,3 +86,39 @@ def test_constraints_are_named_as_the_models_say(tenancy, admin_database_url, fl
     assert (right.code, "1 ready, 0 drifted" in right.out, right.err) == (0, True, "")
     wrong = tenancy(*command, "--metadata", "conventional_models")
     assert (wrong.code, "Give module:attribute" in wrong.err) == (6, True)
+
+
+SHARED = """
+CREATE SCHEMA shared; CREATE TABLE shared.tenants (id integer PRIMARY KEY);
+CREATE TABLE shared.notes (tenant_id integer NOT NULL REFERENCES shared.tenants, id integer, PRIMARY KEY (tenant_id, id));
+CREATE TABLE shared.odd (org_id integer);
+ALTER TABLE shared.notes ENABLE ROW LEVEL SECURITY, FORCE ROW LEVEL SECURITY;
+CREATE POLICY own ON shared.notes USING (tenant_id = current_setting('app.tenant', true)::integer);
+GRANT SELECT ON shared.notes TO pg_monitor;
+"""
+
+
+def test_tables_that_tenants_share_are_looked_at(tenancy, admin_database_url):
+    with psycopg.connect(admin_database_url) as connection:
+        connection.execute(SHARED)
+    found = tenancy("adopt", "--shared", "shared")
+    assert found.code == 0
+    assert found.out.splitlines()[:3] == [
+        "shared: tenants are told apart by tenant_id (integer), which refers to shared.tenants.",
+        "Tenants: not counted: the login may not read tenants. Policies read app.tenant.",
+        "3 tables: 1 ready, 0 lacking something, 2 common to all; 0 missing.",
+    ]
+    with psycopg.connect(admin_database_url) as connection:
+        connection.execute("ALTER TABLE shared.notes NO FORCE ROW LEVEL SECURITY")
+    lacking = tenancy("adopt", "--shared", "shared", url=admin_database_url)
+    assert (lacking.code, "0 tenants (exact)." in lacking.out) == (1, True)
+    assert lacking.out.endswith(
+        "\nsecurity_not_forced: table shared.notes lacks row-level security for its owner\n"
+        "  Policies do not bind the table's owner, and whatever works with its rights.\n"
+        "  Fix: ALTER TABLE shared.notes FORCE ROW LEVEL SECURITY;\n"
+    )
+    answer = json.loads(tenancy("adopt", "--shared", "shared", "--column", "org_id", "--json").out)
+    assert (answer["ok"], answer["column"], answer["counts"]) == (False, "org_id", {"ready": 0, "lacks": 1, "common": 2})
+    assert tenancy("adopt", "--shared", "nobody").code == 3
+    assert tenancy("adopt", "--shared", "shared", "--accept-drift").code == 2
+    assert tenancy("adopt", "--column", "org_id").code == 2
