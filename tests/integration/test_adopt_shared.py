@@ -116,6 +116,7 @@ SEEDED: dict[str, tuple[str, list[tuple[str, str]]]] = {
     ),
     "a definer's function": ("ALTER FUNCTION {s}.greet() SECURITY DEFINER", [("definer_function", "routine {s}.greet()")]),
     "BYPASSRLS": ("ALTER ROLE {app} BYPASSRLS", [("role_bypasses", "role {app}")]),
+    "a member with BYPASSRLS": ("GRANT {app} TO {owner}; ALTER ROLE {owner} LOGIN BYPASSRLS", [("role_bypasses", "role {owner}")]),
     "a member of the owner": ("GRANT {owner} TO {app}", [("role_acts_as_owner", "role {app}, which may act as {owner}")]),
     "nobody but the owner": (
         "REVOKE ALL ON ALL TABLES IN SCHEMA {s} FROM {app}",
@@ -249,6 +250,32 @@ async def test_a_schema_that_relies_on_where_is_mended_in_turn(shop: Shop) -> No
 
 
 @pytest.mark.anyio
+async def test_what_a_row_refers_to_may_go_and_the_row_stays_the_tenants(shop: Shop) -> None:
+    shop.run(SEEDED["a reference"][0])
+    for item in (await shop.look()).missing:
+        shop.run(item.fix)
+    shop.run(
+        "INSERT INTO {s}.customers (tenant_id, id, friend) SELECT t.id, n, 1 FROM (SELECT id FROM {s}.tenants LIMIT 1) t, generate_series(1, 2) n;"
+        "DELETE FROM {s}.customers WHERE id = 1"
+    )
+    with psycopg.connect(shop.url) as connection:
+        rows = connection.execute(sql.SQL("SELECT tenant_id IS NULL, friend FROM {}").format(sql.Identifier(shop.schema, "customers"))).fetchall()
+    assert rows == [(False, None)]
+
+
+@pytest.mark.anyio
+async def test_tenants_of_large_tables_are_estimated(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    shop.run("ALTER TABLE {s}.customers DROP CONSTRAINT customers_tenant_id_fkey; ALTER TABLE {s}.orders DROP CONSTRAINT orders_tenant_id_fkey")
+    shop.run("INSERT INTO {s}.bare SELECT t.id FROM {s}.tenants t, generate_series(1, 50)")
+    monkeypatch.setattr("tenancy_fixtures._pg.adopt_shared._COUNTED_BYTES", 1)
+    report = await shop.look()
+    assert (report.tenants, report.counted) == (None, "not counted: the tables are large and have no statistics: ANALYZE them")
+    shop.run("ANALYZE {s}.bare")
+    report = await shop.look()
+    assert (report.tenants, report.counted) == (3, "estimated from statistics")
+
+
+@pytest.mark.anyio
 async def test_a_login_that_reads_the_catalogue_alone_is_told_all_but_the_number(shop: Shop, plain_login: str) -> None:
     shop.run("GRANT TRUNCATE ON {s}.customers TO {app}")
     report, whole = await shop.look(user=plain_login), await shop.look()
@@ -339,3 +366,11 @@ async def test_a_restriction_of_everybody_holds_whatever_others_let_through(shop
     assert told(await shop.look()) == [(name, shop.said("policy staff on {s}.orders")) for name in ("policy_using", "policy_check")]
     shop.run("CREATE POLICY bound ON {s}.orders AS RESTRICTIVE USING (tenant_id = current_setting('shop.tenant', true)::uuid)")
     assert (await shop.look()).ok
+
+
+@pytest.mark.anyio
+async def test_what_the_library_makes_for_tenants_that_share_tables_lacks_nothing_of_that(opened: FixtureManager, admin_database_url: str) -> None:
+    tenant = await opened.create_tenant("acme", isolation="row")
+    report = await FixtureManager(Settings.from_env(database_url=admin_database_url)).look_at_shared(tenant.namespace)
+    assert (report.column, report.type, told(report)) == ("tenant_id", "uuid", [])
+    assert report.counts["common"] == 0
