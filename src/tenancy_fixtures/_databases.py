@@ -19,7 +19,7 @@ from ._shapes import Step
 from ._tenant_roles import drop_role
 from .audit import AuditAction
 from .config_fixtures import ConfigFixture
-from .exceptions import DatabaseUnavailable, PermissionDenied, RunInProgress
+from .exceptions import DatabaseUnavailable, PermissionDenied, RunInProgress, TenantInUse
 from .schema_fixtures import SchemaFixture
 from .utils import TenantUtils
 
@@ -173,6 +173,18 @@ async def see_that_it_can(runtime: Runtime) -> None:
     """
     async with Databases.of(runtime.database.url, runtime.database.roles) as databases:
         await databases.template()
+
+
+async def refuse_adopted(runtime: Runtime, tenant: Tenant) -> None:
+    """See that the database of a tenant that was adopted is gone: it is not the library's to drop.
+
+    :raises TenantInUse: it is there.
+    """
+    async with runtime.database.transaction(tenant=tenant.tenant_id, role="migrator") as transaction:
+        if await transaction.one("databases.find", name=tenant.namespace) is None:
+            return
+    hint = "Drop the database yourself; then drop the tenant, which takes it out of the registry. Nothing was dropped."
+    raise TenantInUse(f"the database {tenant.namespace!r} was adopted, and is its owner's to drop", objects=[tenant.namespace], hint=hint)
 
 
 async def settle(runtime: Runtime, tenant_id: str) -> None:

@@ -123,7 +123,7 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str, to: int | None) ->
         holder = await isolation_of(tenant).holder(transaction, tenant)
         users = await _users(transaction, tenant)
         roles = {name: getattr(transaction.roles, name) for name in ("migrator", "loader")}
-        database = transaction.connection.info.dbname if tenant.isolation == "database" else None
+        database = transaction.connection.info.dbname if place is not runtime else None
         path = printed.search_path(transaction, [tenant.namespace, *pack.manifest.shared_schemas])
     return _Pending(tenant, (tenant_id,), holder, revisions, users, roles, database, path)
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from . import _generate
 from ._adopt import AdoptingManager
-from ._databases import DatabaseFixture, see_that_it_can, settle
+from ._databases import DatabaseFixture, refuse_adopted, see_that_it_can, settle
 from ._drift import Standing, standing_of
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
 from ._from_database import PackWritten, Wishes, pack_from_database
@@ -321,7 +321,8 @@ class FixtureManager(AdoptingManager):
         """Take a tenant away at once, with all its data: schema (or its rows in shared tables), configuration, ledger, registry. Runs and audit stay.
 
         :raises TenantNotFound: nobody has the name.
-        :raises TenantInUse: objects outside its schema stand on it, such as a view of its tables; nothing was dropped.
+        :raises TenantInUse: objects outside its schema stand on it, such as a view of its tables, or it was adopted with its database, which
+            is still there; nothing was dropped.
         :raises RowsLeft: rows in tables that it shares with others cannot be deleted, or not be seen; nothing was dropped.
         """
         runtime = await self._runtime()
@@ -332,7 +333,10 @@ class FixtureManager(AdoptingManager):
             if not dry_run:
                 await settle(runtime, TenantUtils.check_id(tenant_id))
         fixtures: tuple[BaseFixture, ...] = (TenantFixture(tenant_id), SchemaFixture(), ConfigFixture())
-        if tenant.isolation == "database":
+        if tenant.isolation == "database" and tenant.owner is not None:
+            await refuse_adopted(runtime, tenant)
+            fixtures = (TenantFixture(tenant_id),)
+        elif tenant.isolation == "database":
             fixtures = (TenantFixture(tenant_id), DatabaseFixture(runtime, tenant_id, drop=True, dry_run=dry_run))
         facts: dict[str, Any] = {"backwards": True, "dry_run": dry_run, "here": True, "listener": self._listener}
         # What goes is known from the database: a pack that is no more in order must not keep a tenant.

@@ -80,6 +80,16 @@ class Runtime:
             other.users -= 1
             await self._close_unused(_KEPT)
 
+    @asynccontextmanager
+    async def visiting(self, name: str) -> AsyncIterator[Runtime]:
+        """A runtime of another database of the server for a while, to look at it: it need not have a control plane."""
+        database = Database(with_parts(self.database.url, database=name), self.settings)
+        await database.visit(self.database.roles)
+        try:
+            yield Runtime(self.settings, database)
+        finally:
+            await database.close()
+
     async def prepare_databases(self) -> str:
         """Prepare the embedded server for tenants with databases of their own; gives the name of what they are copies of."""
         assert self._server is not None

@@ -31,7 +31,7 @@ def host(admin_url):
     with psycopg.connect(admin_url, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     yield name
-    drop_database(admin_url, name, f"{name}_template")
+    drop_database(admin_url, name, f"{name}_template", f"{name}_t_east")
     with psycopg.connect(admin_url, autocommit=True) as connection:
         for login in (f"{name}_service", f"{name}_plain"):
             connection.execute(sql.SQL("DROP ROLE IF EXISTS {}").format(sql.Identifier(login)))
@@ -63,6 +63,7 @@ def reader(host, admin_url, data_dir, tmp_path):
         "DATABASE app": f"DATABASE {host}",
         "database 'app'": f"database '{host}'",
         "app_template": f"{host}_template",
+        "app_t_": f"{host}_t_",
     }
     return Reader(tmp_path, data_dir, stands_for, admin)
 

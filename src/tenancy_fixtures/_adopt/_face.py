@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .._pg.adopt_shared import reading
-from ._run import Selection, adopt
+from ._names import Selection
+from ._run import adopt
 from ._shared import look_at_shared
 
 if TYPE_CHECKING:
@@ -38,6 +39,8 @@ class AdoptingManager:
         schemas: str | Iterable[str] = (),
         *,
         registry: str | None = None,
+        databases: str | Iterable[str] = (),
+        schema: str | None = None,
         ids: str | Path | None = None,
         accept_drift: bool = False,
         dry_run: bool = False,
@@ -45,18 +48,19 @@ class AdoptingManager:
         """Make tenants of schemas that are there, at the pack's revision that they have; nothing of theirs is touched.
 
         ``schemas`` are patterns such as ``tenant_%``: the tenant's id is what the ``%`` stands for. ``registry`` names a table with the
-        schemas' names instead: ``django-tenants``, or ``schema.table[.column]``. ``ids`` is a CSV file with the columns ``schema`` and
-        ``tenant_id``, and ``revision`` where the structure alone does not tell.
+        schemas' names instead: ``django-tenants``, or ``schema.table[.column]``. ``databases`` are patterns of databases of the same
+        server, each with one tenant's tables in ``schema``, which is ``public`` where nothing is said; this takes an administrator, and
+        each that is registered gets a control plane of its own. ``ids`` is a CSV file with the columns ``schema`` (of
+        databases: ``database``) and ``tenant_id``, and ``revision`` where the structure alone does not tell.
 
         Schemas whose structure is none of the pack's are drifted, and registered with ``accept_drift`` only. Those in conflict never are.
         A second call goes on with what is not registered yet.
 
-        :raises ConfigurationError: neither, or both of patterns and a registry; or the registry is not there.
+        :raises ConfigurationError: nothing is said to be looked at, or too much; or the registry is not there.
         :raises SourceError: the file of ids cannot be read, or is not in order.
         :raises PackError: the pack's scripts are at fault.
         """
-        patterns = (schemas,) if isinstance(schemas, str) else tuple(schemas)
-        selection = Selection(patterns, registry, None if ids is None else Path(ids))
+        selection = Selection(_patterns(schemas), registry, None if ids is None else Path(ids), _patterns(databases), schema)
         runtime = await self._runtime()
         return await adopt(runtime, self.pack, selection, accept_drift=accept_drift, dry_run=dry_run, listener=self._listener)
 
@@ -72,3 +76,7 @@ class AdoptingManager:
         url = self.settings.database_url.get_secret_value() if self.settings.database_url else (await self._runtime()).database.url
         async with reading(url, self.settings) as transaction:
             return await look_at_shared(transaction, schema, column)
+
+
+def _patterns(given: str | Iterable[str]) -> tuple[str, ...]:
+    return (given,) if isinstance(given, str) else tuple(given)

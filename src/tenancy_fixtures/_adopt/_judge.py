@@ -38,18 +38,19 @@ class Judge:
         self._made: dict[int, Structure] = {}
         self._lock = asyncio.Lock()
 
-    async def judge(self, found: Found, named: Named) -> Adoption:
-        """The verdict on one schema, which somebody's right to judge has been seen to."""
-        facts: dict[str, Any] = {"schema": found.name, "tenant_id": named.tenant_id, "owner": found.owner}
+    async def judge(self, found: Found, named: Named, visited: Runtime | None = None) -> Adoption:
+        """The verdict on one schema, which somebody's right to judge has been seen to; ``visited`` is its database, where that is another."""
+        place = visited or self._runtime
+        facts: dict[str, Any] = {"schema": named.schema, "tenant_id": named.tenant_id, "owner": found.owner}
         try:
-            async with self._runtime.slots, self._runtime.database.session() as session:
-                return await self._judge(session, found, named, facts)
+            async with self._runtime.slots, place.database.session() as session:
+                return await self._judge(place, session, found, named, facts)
         except DatabaseUnavailable:
             raise
         except DatabaseError as error:
             return Adoption(verdict=Verdict.CONFLICT, reason=f"it cannot be read: {error.message}", **facts)
 
-    async def _judge(self, session: Session, found: Found, named: Named, facts: Mapping[str, Any]) -> Adoption:
+    async def _judge(self, place: Runtime, session: Session, found: Found, named: Named, facts: Mapping[str, Any]) -> Adoption:
         async with session.transaction(role="migrator", keep=False) as transaction:
             structure, out_of_force = await read_structure(transaction, found)
             there = comparable(structure, out_of_force)
@@ -57,7 +58,7 @@ class Judge:
         numbers, reason = self._candidates(named, versions)
         if reason is not None:
             return Adoption(verdict=Verdict.CONFLICT, reason=reason, **facts)
-        made = await self._made_at(session, numbers)
+        made = await self._made_at(place, session, numbers, self._owner if place is self._runtime else found.owner)
         return _compared(made, without(there, HISTORIES - _tables(made)), facts)
 
     async def _versions(self, transaction: Any, found: Found, there: Structure) -> list[str] | None:
@@ -84,11 +85,11 @@ class Judge:
             return [], f"its {table} has {len(versions)} rows, which are no state of the pack's history: {listed}"
         return ([], f"its {table} says {listed}, which the pack does not know") if number is None else ([number], None)
 
-    async def _made_at(self, session: Session, numbers: list[int]) -> dict[int, Structure]:
+    async def _made_at(self, place: Runtime, session: Session, numbers: list[int], owner: str | None) -> dict[int, Structure]:
         async with self._lock:
             for number in numbers:
                 if number not in self._made:
-                    made = await made_at(self._runtime, session, self._pack, number, owner=self._owner)
+                    made = await made_at(place, session, self._pack, number, owner=owner)
                     self._made[number] = comparable(made.structure)
         return {number: self._made[number] for number in numbers}
 

@@ -9,7 +9,7 @@ from psycopg.types.json import Jsonb
 
 from .catalog import fingerprint
 from .integrity import not_in_force
-from .sql import compose, identifier
+from .sql import compose, identifier, query
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -35,8 +35,42 @@ class Found:
 
 async def read_schemas(transaction: Transaction) -> dict[str, Found]:
     """All schemas of the database but the server's and ours, by name."""
-    rows = await transaction.all("adopt.schemas")
+    rows = await transaction.all(compose("adopt.schemas", parts=query("adopt.parts")))
     return {row["name"]: Found(**{**row, "strangers": tuple(row["strangers"])}) for row in rows}
+
+
+@dataclass(frozen=True)
+class FoundDatabase:
+    """A database. ``open`` says that the login may connect to it; ``taken`` names the tenant that has it."""
+
+    name: str
+    open: bool
+    taken: Optional[str]
+    adopted: bool
+
+
+async def read_databases(transaction: Transaction) -> dict[str, FoundDatabase]:
+    """All databases of the server but this one and templates, by name."""
+    return {row["name"]: FoundDatabase(**row) for row in await transaction.all("adopt.databases")}
+
+
+async def read_schema(transaction: Transaction, name: str) -> tuple[Found | None, str | None]:
+    """A schema of a database that is to be one tenant's, and what its owner has to be given before he can go on with it, as a statement."""
+    row = await transaction.one(compose("adopt.schema", parts=query("adopt.parts")), schema=name)
+    if row is None:
+        return None, None
+    may_make_schemas, may_make_tables = row.pop("may_make_schemas"), row.pop("may_make_tables")
+    found = Found(**{**row, "strangers": tuple(row["strangers"])})
+    parts = {"database": identifier(transaction.connection.info.dbname), "schema": identifier(name), "owner": identifier(found.owner)}
+    if not may_make_schemas:
+        return found, compose("adopt.let_make_schemas", **parts).as_string(transaction.connection)
+    return found, None if may_make_tables else compose("adopt.let_make_tables", **parts).as_string(transaction.connection)
+
+
+async def tenants_inside(transaction: Transaction) -> list[dict[str, Any]]:
+    """The tenants that a database's own control plane knows; none where it has no control plane."""
+    there = await transaction.one("control_plane.exists")
+    return await transaction.all("adopt.tenants_inside") if there and there["found"] else []
 
 
 async def read_structure(transaction: Transaction, found: Found) -> tuple[dict[str, str], list[dict[str, Any]]]:

@@ -220,6 +220,11 @@ class Database:
         self.roles = installation.roles
         await self._pool.open()
 
+    async def visit(self, roles: Roles) -> None:
+        """Be ready to connect to a database that need not have a control plane, as these roles."""
+        self.roles = roles
+        await self._pool.open()
+
     async def close(self) -> None:
         """Give all connections back to the server."""
         await self._pool.close()

@@ -156,32 +156,41 @@ async def bring_forward(url: str) -> list[str]:
     """Bring the control planes of the template and of the tenants' databases to the version of the main one; gives their names. Takes an administrator."""
     async with await connect(url) as connection:
         with translated():
-            rows = await (await connection.execute(query("databases.all"))).fetchall()
-    names = [row[0] for row in rows]
-    if names:
+            rows = await (await connection.cursor(row_factory=dict_row).execute(query("databases.all"))).fetchall()
+    if any(row["is_template"] for row in rows):
         await prepare(url)
-    failed = [(name, error) for name in names[1:] if (error := await _brought_forward(url, name)) is not None]
+    tenants = [row for row in rows if not row["is_template"]]
+    failed = [(row["name"], error) for row in tenants if (error := await _brought_forward(url, row["name"], adopted=row["adopted"])) is not None]
     if failed:
         listed = "; ".join(f"{name}: {error.message}" for name, error in failed)
         raise DatabaseUnavailable(
             f"not all databases of tenants could be brought forward: {listed}", hint="Run `tenancy init` again when they can be reached."
         )
-    return names
+    return [row["name"] for row in rows]
 
 
-async def _brought_forward(url: str, name: str) -> TenancyError | None:
+async def _brought_forward(url: str, name: str, *, adopted: bool) -> TenancyError | None:
     try:
-        await _initialise(url, name)
+        # Out of one that was adopted it may have been taken again.
+        if not adopted or await has_control_plane(with_parts(url, database=name)):
+            await install(url, name, adopted=adopted)
     except TenancyError as error:
         return error
     return None
 
 
-async def _initialise(url: str, name: str) -> None:
+async def has_control_plane(url: str) -> bool:
+    """Whether the database has one."""
+    async with await connect(url) as connection:
+        return await read_installation(connection) is not None
+
+
+async def install(url: str, name: str, *, adopted: bool = False) -> None:
+    """Make the control plane of another database, with the roles of this one's, or bring it forward. Takes an administrator."""
     async with await connect(url) as connection:
         installation = await read_installation(connection)
     async with await connect(with_parts(url, database=name)) as inside:
-        await initialise(inside, installation.roles if installation else Roles(), create_roles=False)
+        await initialise(inside, installation.roles if installation else Roles(), create_roles=False, adopted=adopted)
 
 
 def unfinished(uid: UUID) -> str:
@@ -211,7 +220,7 @@ async def prepare(url: str) -> str:
                 )
             else:
                 await connection.execute(compose("databases.reopen", database=database))
-        await _initialise(url, name)
+        await install(url, name)
         with translated():
             if installation.roles.migrator:
                 await connection.execute(compose("databases.let_create", migrator=identifier(installation.roles.migrator)))

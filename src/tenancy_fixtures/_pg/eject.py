@@ -16,8 +16,10 @@ from .._shapes import Shape
 from ..exceptions import CannotEject, ConfigurationError, NotInitialised
 from ._export import refuse_existing, written
 from ._target import trusted
+from .bootstrap import with_parts
 from .connect import connect
 from .control_plane import check_version, read_installation
+from .databases import has_control_plane
 from .errors import translated
 from .roles import is_tenants
 from .sql import compose, identifier, query
@@ -72,14 +74,15 @@ async def eject(url: str, file: Path, *, owner: str | None = None, dry_run: bool
     async with await connect(url) as connection:
         with translated():
             async with connection.transaction(force_rollback=dry_run), written(file, keep=not dry_run) as out:
-                return await _Ejection(connection, owner, dry_run=dry_run).run(file, out)
+                return await _Ejection(connection, url, owner, dry_run=dry_run).run(file, out)
 
 
 class _Ejection:
     """One ejection on its way."""
 
-    def __init__(self, connection: AsyncConnection[Any], owner: str | None, *, dry_run: bool) -> None:
+    def __init__(self, connection: AsyncConnection[Any], url: str, owner: str | None, *, dry_run: bool) -> None:
         self._connection = connection
+        self._url = url
         self._owner = owner
         self._dry_run = dry_run
 
@@ -91,7 +94,7 @@ class _Ejection:
         own = [row["role"] for row in tenants if row["role"]]
         names = [name for _, name in roles.named()]
         made = [row["role"] for row in await self._all("eject.made_here", roles=names, tenants=own)]
-        adopted = [row["namespace"] for row in tenants if row["owner"]]
+        adopted = [row["namespace"] for row in tenants if row["owner"] and row["isolation"] != "database"]
         ours = [row["namespace"] for row in tenants if not row["owner"] and row["isolation"] != "row"]
         # Until the file is written nothing is changed.
         rows = await out.write(self._connection, roles, create_roles=roles.migrator in made, made=ours, shared=shared)
@@ -137,12 +140,21 @@ class _Ejection:
 
     async def _see_that_it_may_go(self) -> None:
         self._refuse([row["object"] for row in await self._all("eject.in_the_way")], "end or drop them first")
+        self._refuse(await self._adopted_databases(), "take the library out of each first: `tenancy eject`, with TENANCY_DATABASE_URL leading there")
 
     def _refuse(self, objects: Sequence[str], advice: str) -> None:
         if objects:
             listed = "; ".join(objects[:_LISTED]) + (f" … and {len(objects) - _LISTED} more" if len(objects) > _LISTED else "")
             hint = f"{advice[0].upper()}{advice[1:]}. Nothing was changed."
             raise CannotEject(f"the library cannot be taken out: {listed}", objects=list(objects), hint=hint)
+
+    async def _adopted_databases(self) -> list[str]:
+        """Those that were adopted and have a control plane still: each is taken out of its own, in a transaction there."""
+        return [
+            f"the database {row['namespace']} of tenant {row['tenant_id']}, which was adopted, has a control plane"
+            for row in await self._all("eject.adopted_databases")
+            if await has_control_plane(with_parts(self._url, database=row["namespace"]))
+        ]
 
     async def _new_owner(self) -> str:
         if self._owner is None:

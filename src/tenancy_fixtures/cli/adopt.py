@@ -2,7 +2,7 @@
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
 
@@ -29,9 +29,23 @@ def adopt(  # noqa: PLR0917 - each is an option
         Optional[str],
         typer.Option(metavar="TABLE", help="A table with the schemas' names: django-tenants, or SCHEMA.TABLE[.COLUMN].", show_default=False),
     ] = None,
+    databases: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="PATTERN", help="Which databases of the server, each with one tenant; for an administrator. Repeatable.", show_default=False
+        ),
+    ] = None,
+    schema: Annotated[
+        Optional[str],
+        typer.Option(metavar="NAME", help="In each of those databases, the schema with the tenant's tables. Without it: public.", show_default=False),
+    ] = None,
     ids: Annotated[
         Optional[Path],
-        typer.Option(metavar="FILE", help="CSV with the columns schema and tenant_id, and revision where that has to be said.", show_default=False),
+        typer.Option(
+            metavar="FILE",
+            help="CSV with the columns schema (or database) and tenant_id, and revision where that has to be said.",
+            show_default=False,
+        ),
     ] = None,
     alembic: Annotated[
         Optional[Path],
@@ -60,7 +74,7 @@ def adopt(  # noqa: PLR0917 - each is an option
 ) -> None:
     """Register tenants that are there already, as they are. Writes only to the control plane; nothing of the tenants is touched.
 
-    Each schema is compared with what the pack makes, and is ready, drifted or in conflict. Run it again after mending: it goes on with those that are left.
+    Each schema, or database, is compared with what the pack makes, and is ready, drifted or in conflict. Run it again after mending: it goes on with those that are left.
 
     With --shared nothing is written at all: each thing that is missing is told with its reason and the SQL that would mend it. Exit code 1 where there is any.
     """
@@ -68,6 +82,8 @@ def adopt(  # noqa: PLR0917 - each is an option
         others = {
             "--schemas": schemas,
             "--registry": registry,
+            "--databases": databases,
+            "--schema": schema,
             "--ids": ids,
             "--alembic": alembic,
             "--metadata": metadata,
@@ -81,37 +97,28 @@ def adopt(  # noqa: PLR0917 - each is an option
     if metadata is not None and alembic is None:
         raise typer.BadParameter("it goes with --alembic; a pack says it in pack.json", param_hint="--metadata")
     settings = settings_for(context, pack)
-    report = run(lambda: _adopt(settings, alembic, metadata, schemas or [], registry, ids, accept_drift=accept_drift, dry_run=dry_run))
+    wish = {"schemas": schemas or [], "registry": registry, "databases": databases or [], "schema": schema, "ids": ids}
+    report = run(lambda: _adopt(settings, alembic, metadata, {**wish, "accept_drift": accept_drift, "dry_run": dry_run}))
     if as_json:
         _output.emit(report.to_dict())
     else:
-        _tell(report, accept_drift=accept_drift)
+        _tell(report, "database" if databases else "schema", accept_drift=accept_drift)
         if alembic is not None and metadata is None and any(map(_lacks_constraint, report.of("drifted"))):
             _output.note("Constraints have other names where revisions follow naming conventions of models: name the models with --metadata.")
     if not report.ok:
         raise typer.Exit(ExitCode.FAILED)
 
 
-async def _adopt(
-    settings: "Settings",
-    alembic: Optional[Path],
-    metadata: Optional[str],
-    schemas: list[str],
-    registry: Optional[str],
-    ids: Optional[Path],
-    *,
-    accept_drift: bool,
-    dry_run: bool,
-) -> "AdoptionReport":
+async def _adopt(settings: "Settings", alembic: Optional[Path], metadata: Optional[str], wish: dict[str, Any]) -> "AdoptionReport":
     from .._adopt import pack_of_alembic
 
     pack = None if alembic is None else pack_of_alembic(alembic, metadata)
-    with progress("schemas") as listener:
+    with progress("databases" if wish["databases"] else "schemas") as listener:
         async with opened(settings, pack=pack, listener=listener) as work:
-            return await work.manager.adopt(schemas, registry=registry, ids=ids, accept_drift=accept_drift, dry_run=dry_run)
+            return await work.manager.adopt(**wish)
 
 
-def _tell(report: "AdoptionReport", *, accept_drift: bool) -> None:
+def _tell(report: "AdoptionReport", place: str, *, accept_drift: bool) -> None:
     counts = report.counts
     known = sum(item.known for item in report.adoptions)
     if report.dry_run:
@@ -121,17 +128,17 @@ def _tell(report: "AdoptionReport", *, accept_drift: bool) -> None:
         done = f"{counts['registered'] - known:,} registered"
     before = f", {known:,} were before" if known else ""
     _output.say(
-        f"{_output.counted(len(report.adoptions), 'schema')}: {counts['ready']:,} ready, {counts['drifted']:,} drifted, {counts['conflict']:,} in conflict; {done}{before}."
+        f"{_output.counted(len(report.adoptions), place)}: {counts['ready']:,} ready, {counts['drifted']:,} drifted, {counts['conflict']:,} in conflict; {done}{before}."
     )
     if not report.adoptions:
-        _output.note("No schema fits. In a pattern % stands for the id, and upper case is not lower case.")
+        _output.note(f"No {place} fits. In a pattern % stands for the id, and upper case is not lower case.")
     at = Counter(item.revision for item in report.of("ready"))
     if at:
         _output.say(f"Ready at {in_words(f'revision {number}: {count:,}' for number, count in sorted(at.items(), key=lambda pair: pair[0] or 0))}.")
     rows = [
         (item.schema, item.tenant_id, item.verdict.value, item.revision, _why(item)) for item in report.adoptions if item.verdict.value != "ready"
     ]
-    _output.table(("Schema", "Tenant", "Verdict", "Revision", "Why"), rows)
+    _output.table((place.capitalize(), "Tenant", "Verdict", "Revision", "Why"), rows)
 
 
 def _lacks_constraint(item: "Adoption") -> bool:

@@ -298,8 +298,10 @@ async def _contents(work: Work, tenant: "Tenant") -> dict[str, Any]:
 
     async with work.manager.place_of(tenant.tenant_id) as place, place.database.transaction(tenant=tenant.tenant_id, role="loader") as transaction:
         ledger = await transaction.all("registry.ledger", uid=tenant.uid)
+        # Where that is a database, the registry in there knows the schema.
+        here = await transaction.one("registry.find", tenant_id=tenant.tenant_id) or {"namespace": tenant.namespace}
         # What tables that tenants share hold is told to none of them.
-        tables = [] if tenant.isolation == "row" else await transaction.all("registry.relation_sizes", namespace=tenant.namespace)
+        tables = [] if tenant.isolation == "row" else await transaction.all("registry.relation_sizes", namespace=here["namespace"])
     datasets = [{"dataset": row["dataset"], "loaded_at": plain(row["loaded_at"]), **row["report"]} for row in ledger]
     return {"datasets": datasets, "tables": plain(tables)}
 

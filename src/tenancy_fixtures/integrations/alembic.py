@@ -162,6 +162,9 @@ def _places(engine: Engine | None, asked: dict[str, str]) -> list[_Place]:
 def _place(name: str, row: dict[str, Any] | None) -> _Place:
     if row is None:
         raise TenantNotFound(f"no tenant {name!r}", tenant=name, hint="`tenancy tenant list` shows those that exist.")
+    if not row["own"] and row["isolation"] == "database":
+        hint = f"Run Alembic on the database {row['namespace']!r}, as before, or `tenancy migrate {name}`."
+        raise ConfigurationError(f"{name!r} was adopted with a database of its own, and this is another", tenant=name, hint=hint)
     if not row["own"]:
         raise ConfigurationError(f"{name!r} shares its tables with others", tenant=name, hint="Alembic's revisions are for tables of one tenant.")
     database = row["namespace"] if row["isolation"] == "database" else None

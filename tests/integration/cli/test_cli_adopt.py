@@ -7,6 +7,7 @@ import json
 import psycopg
 import pytest
 
+from tests.database_fleet import databases_of
 from tests.fleets import fleet_in
 
 
@@ -122,3 +123,25 @@ def test_tables_that_tenants_share_are_looked_at(tenancy, admin_database_url):
     assert tenancy("adopt", "--shared", "nobody").code == 3
     assert tenancy("adopt", "--shared", "shared", "--accept-drift").code == 2
     assert tenancy("adopt", "--column", "org_id").code == 2
+
+
+def test_databases_are_adopted_and_left(tenancy, admin_url, admin_database_url, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with databases_of(admin_url) as fleet:
+        name, folder = fleet.make("one", 1), str(fleet.pack(tmp_path / "pack").folder)
+        fleet.make("two", also="ALTER TABLE orders ADD COLUMN hotfix text")
+        found = tenancy("adopt", "--databases", f"{fleet.prefix}%", "--pack", folder, url=admin_database_url)
+        assert (found.code, "2 databases: 1 ready, 1 drifted, 0 in conflict; 1 registered." in found.out) == (1, True)
+        assert "Database" in found.out
+        assert "extra: column orders.hotfix" in found.out
+        assert tenancy("adopt", "--databases", "x%", "--schemas", "y%", "--pack", folder).code == 3
+        assert tenancy("migrate", "one", "--pack", folder).code == 0
+        shown = json.loads(tenancy("tenant", "show", "one", "--json").out)
+        assert {table["name"] for table in shown["tables"]} == {"customers", "orders"}
+        assert tenancy("validate", "one", "--pack", folder).code == 0
+        dropped = tenancy("tenant", "drop", "one", "--dry-run")
+        assert (dropped.code, "is its owner's to drop" in dropped.err) == (5, True)
+        refused = tenancy("eject", "--yes")
+        assert (refused.code, f"the database {name} of tenant one" in refused.err) == (5, True)
+        assert tenancy("eject", "--yes", "--to", "one.sql", url=fleet.url(name)).code == 0
+        assert tenancy("eject", "--yes", "--to", "main.sql", url=admin_database_url).code == 0

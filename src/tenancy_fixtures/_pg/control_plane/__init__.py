@@ -104,20 +104,23 @@ async def installed_at(url: str) -> datetime | None:
     return row["installed_at"] if row else None
 
 
-async def initialise(connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, logins: Sequence[str] = ()) -> InitReport:
+async def initialise(
+    connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, logins: Sequence[str] = (), adopted: bool = False
+) -> InitReport:
     """Make the control plane, or bring it forward, in one transaction.
 
     The connection is an administrator's where ``create_roles`` is asked for; otherwise a login that may create a
-    schema is enough. ``logins`` may act as migrator and loader afterwards.
+    schema is enough. ``logins`` may act as migrator and loader afterwards. An ``adopted`` database was there before, and nothing of it is
+    touched: schemas are its owner's to make.
 
     :raises ControlPlaneMismatch: it is newer than this library.
     :raises PermissionDenied: the connection may not do this, or may not let the migrator make schemas.
     """
     with translated():
-        return await going_again(lambda: _initialise(connection, roles, create_roles=create_roles, logins=logins))
+        return await going_again(lambda: _initialise(connection, roles, create_roles=create_roles, logins=logins, adopted=adopted))
 
 
-async def _initialise(connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, logins: Sequence[str]) -> InitReport:
+async def _initialise(connection: AsyncConnection[Any], roles: Roles, *, create_roles: bool, logins: Sequence[str], adopted: bool) -> InitReport:
     async with connection.transaction():
         await connection.execute(query("control_plane.lock"))
         before = await read_installation(connection)
@@ -125,9 +128,10 @@ async def _initialise(connection: AsyncConnection[Any], roles: Roles, *, create_
         check_version(version, upgrade=True)
         roles = before.roles.with_new(roles) if before is not None else roles
         database = connection.info.dbname
-        for statement in init_statements(roles, database, version, create_roles=create_roles, logins=logins):
+        for statement in init_statements(roles, database, version, create_roles=create_roles, logins=logins, adopted=adopted):
             await connection.execute(statement)
-        await _see_that_schemas_can_be_made(connection, roles)
+        if not adopted:
+            await _see_that_schemas_can_be_made(connection, roles)
         await _see_that_roles_can_be_made(connection, roles)
     return InitReport(database, version, head(), roles, changed=before != Installation(head(), roles))
 
@@ -169,7 +173,9 @@ def check_version(version: int | None, *, upgrade: bool = False) -> None:
         )
 
 
-def init_statements(roles: Roles, database: str, version: int | None, *, create_roles: bool, logins: Sequence[str] = ()) -> list[Statement]:
+def init_statements(
+    roles: Roles, database: str, version: int | None, *, create_roles: bool, logins: Sequence[str] = (), adopted: bool = False
+) -> list[Statement]:
     """Every statement of ``init``, in order: executed by :func:`initialise`, printed by ``init --print-sql``."""
     statements: list[Statement] = role_statements(roles, create=create_roles)
     pending = [migration for migration in migrations() if version is None or migration.number > version]
@@ -193,7 +199,7 @@ def init_statements(roles: Roles, database: str, version: int | None, *, create_
         statements.append(compose("control_plane.confine_script", script=identifier(roles.script), migrator=identifier(roles.migrator)))
     if roles.registrar and roles.migrator:
         statements.append(compose("control_plane.confine_registrar", registrar=identifier(roles.registrar), migrator=identifier(roles.migrator)))
-    if roles.migrator and roles.loader:
+    if roles.migrator and roles.loader and not adopted:
         parts = {"database": identifier(database), "migrator": identifier(roles.migrator), "loader": identifier(roles.loader)}
         statements.append(compose("control_plane.grant_database", **parts))
     for login in logins:

@@ -1,9 +1,8 @@
 -- What was there before us: schemas, whose they are, and what they say of themselves.
 
--- name: schemas
--- Every schema that is not the server's or ours: its owner, whether this login may act as that, the roles of others that own parts of it,
--- how many tables it has, and the tenant that has it already.
-WITH part (namespace, owner, is_table) AS (
+-- name: parts
+-- Of each schema: how many tables it has, and who owns something in it.
+part (namespace, owner, is_table) AS (
     SELECT c.relnamespace, c.relowner, c.relkind IN ('r', 'p') FROM pg_catalog.pg_class AS c
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
       AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
@@ -22,6 +21,11 @@ WITH part (namespace, owner, is_table) AS (
     SELECT p.namespace, pg_catalog.count(*) FILTER (WHERE p.is_table) AS tables, pg_catalog.array_agg(DISTINCT p.owner) AS owners
     FROM part AS p GROUP BY p.namespace
 )
+
+-- name: schemas
+-- Every schema that is not the server's or ours: its owner, whether this login may act as that, the roles of others that own parts of it,
+-- how many tables it has, and the tenant that has it already.
+WITH {parts}
 SELECT n.oid::bigint AS oid, n.nspname::text AS name, pg_catalog.pg_get_userbyid(n.nspowner)::text AS owner, session_user::text AS login,
     pg_catalog.pg_has_role(session_user, n.nspowner,
         CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) AS reachable,
@@ -36,6 +40,50 @@ LEFT JOIN tenancy.shared_schemas AS s ON s.namespace = n.nspname
 LEFT JOIN tenancy.adoptions AS a ON a.namespace = n.nspname
 WHERE n.nspname !~ '^pg_' AND n.nspname NOT IN ('information_schema', 'tenancy')
 ORDER BY n.nspname COLLATE "C"
+
+-- name: schema
+-- One schema of a database that is to be one tenant's. The schema `public` is the server's own or its database's, whoever has made the
+-- tables in it: one who owns all that is in a schema owns what the tenant has. He is to go on with it, and to make schemas for trial.
+WITH {parts}
+SELECT n.oid::bigint AS oid, n.nspname::text AS name, o.owner::text AS owner, session_user::text AS login,
+    pg_catalog.pg_has_role(session_user, o.owner,
+        CASE WHEN pg_catalog.current_setting('server_version_num')::integer >= 160000 THEN 'SET' ELSE 'MEMBER' END) AS reachable,
+    coalesce(f.tables, 0) AS tables,
+    array(SELECT pg_catalog.pg_get_userbyid(w.owner)::text FROM pg_catalog.unnest(f.owners) AS w (owner)
+          WHERE pg_catalog.pg_get_userbyid(w.owner) <> o.owner ORDER BY 1) AS strangers,
+    NULL AS taken, false AS adopted,
+    pg_catalog.has_database_privilege(o.owner, pg_catalog.current_database(), 'CREATE') AS may_make_schemas,
+    pg_catalog.has_schema_privilege(o.owner, n.oid, 'CREATE') AS may_make_tables
+FROM pg_catalog.pg_namespace AS n
+JOIN pg_catalog.pg_database AS d ON d.datname = pg_catalog.current_database()
+LEFT JOIN found AS f ON f.namespace = n.oid
+CROSS JOIN LATERAL (
+    SELECT pg_catalog.pg_get_userbyid(CASE
+        WHEN pg_catalog.cardinality(f.owners) = 1 THEN f.owners[1]
+        WHEN pg_catalog.pg_get_userbyid(n.nspowner) = 'pg_database_owner' THEN d.datdba
+        ELSE n.nspowner END) AS owner
+) AS o
+WHERE n.nspname = %(schema)s
+
+-- name: let_make_schemas
+GRANT CREATE ON DATABASE {database} TO {owner}
+
+-- name: let_make_tables
+GRANT USAGE, CREATE ON SCHEMA {schema} TO {owner}
+
+-- name: databases
+-- All of the server's but this one and templates: whether this login may connect, and the tenant that has it already.
+SELECT d.datname::text AS name, d.datallowconn AND pg_catalog.has_database_privilege(session_user, d.oid, 'CONNECT') AS open, t.tenant_id AS taken,
+    coalesce(t.uid = a.uid, false) AS adopted
+FROM pg_catalog.pg_database AS d
+LEFT JOIN tenancy.tenants AS t ON t.namespace = d.datname AND t.isolation = 'database'
+LEFT JOIN tenancy.adoptions AS a ON a.namespace = d.datname
+WHERE NOT d.datistemplate AND d.datname <> pg_catalog.current_database()
+ORDER BY d.datname COLLATE "C"
+
+-- name: tenants_inside
+-- Who is registered in a tenant's own database, and for which installation.
+SELECT t.uid, t.tenant_id, t.namespace::text AS namespace, a.reason FROM tenancy.tenants AS t LEFT JOIN tenancy.adoptions AS a ON a.uid = t.uid
 
 -- name: same_schema
 -- Whether a schema is still the one that was looked at.

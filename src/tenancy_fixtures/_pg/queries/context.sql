@@ -22,8 +22,10 @@ SELECT
         SELECT pg_catalog.bool_or(r.rolsuper OR r.rolbypassrls) FROM pg_catalog.pg_roles AS r WHERE r.rolname IN (CURRENT_USER, SESSION_USER)) AS exempt,
     -- Tenants without roles of their own have one owner for all that they leave in a connection.
     t.role IS NULL AND pg_catalog.pg_my_temp_schema() <> 0 AS leftovers,
-    -- A tenant that was adopted gives nobody a right on its schema before its first migration.
-    t.owner IS NOT NULL AND n.oid IS NOT NULL AND NOT pg_catalog.has_schema_privilege(coalesce(t.role, CURRENT_USER), n.oid, 'USAGE') AS closed,
+    -- A tenant that was adopted has no role, where it is to have one, and gives nobody a right on its schema before its first migration.
+    t.owner IS NOT NULL AND n.oid IS NOT NULL AND (
+        (t.role IS NULL AND (SELECT i.roles ->> 'registrar' IS NOT NULL FROM tenancy.installation AS i))
+        OR NOT pg_catalog.has_schema_privilege(coalesce(t.role, CURRENT_USER), n.oid, 'USAGE')) AS closed,
     CASE WHEN w.here THEN pg_catalog.set_config('tenancy.tenant_uid', t.uid::text, true) END AS entered,
     -- From here on what the tenant's own role may, and nothing of a neighbour's.
     CASE WHEN w.here AND t.role IS NOT NULL THEN pg_catalog.set_config('role', t.role::text, true) END AS role,

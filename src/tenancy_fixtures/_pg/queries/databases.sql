@@ -5,10 +5,10 @@ SELECT template::text AS template FROM tenancy.installation
 
 -- name: all
 -- The template first.
-SELECT name FROM (
-    SELECT template::text AS name, 0 AS place FROM tenancy.installation WHERE template IS NOT NULL
+SELECT name, place = 0 AS is_template, adopted FROM (
+    SELECT template::text AS name, 0 AS place, false AS adopted FROM tenancy.installation WHERE template IS NOT NULL
     UNION ALL
-    SELECT t.namespace::text, 1 FROM tenancy.tenants AS t JOIN pg_catalog.pg_database AS d ON d.datname = t.namespace
+    SELECT t.namespace::text, 1, t.owner IS NOT NULL FROM tenancy.tenants AS t JOIN pg_catalog.pg_database AS d ON d.datname = t.namespace
     WHERE t.isolation = 'database' AND t.namespace <> pg_catalog.current_database()
 ) AS n ORDER BY place, name
 

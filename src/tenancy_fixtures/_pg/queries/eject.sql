@@ -10,7 +10,7 @@ LOCK TABLE {table} IN EXCLUSIVE MODE
 -- name: in_the_way
 -- What keeps the library from being taken out.
 SELECT pg_catalog.format('tenant %s has a database of its own, %s', t.tenant_id, t.namespace) AS object
-FROM tenancy.tenants AS t WHERE t.isolation = 'database' AND t.namespace <> pg_catalog.current_database()
+FROM tenancy.tenants AS t WHERE t.isolation = 'database' AND t.namespace <> pg_catalog.current_database() AND t.owner IS NULL
 UNION ALL
 SELECT pg_catalog.format('a database is being made or dropped: %s', i.namespace) FROM tenancy.intents AS i
 UNION ALL
@@ -22,6 +22,11 @@ SELECT pg_catalog.format('function %s names the schema tenancy', p.oid::pg_catal
 FROM pg_catalog.pg_proc AS p JOIN pg_catalog.pg_namespace AS n ON n.oid = p.pronamespace
 WHERE n.nspname IN (SELECT t.namespace FROM tenancy.tenants AS t UNION SELECT s.namespace FROM tenancy.shared_schemas AS s)
   AND p.prosrc ~ '\mtenancy\.'
+ORDER BY 1
+
+-- name: adopted_databases
+SELECT t.tenant_id, t.namespace::text AS namespace FROM tenancy.tenants AS t JOIN pg_catalog.pg_database AS d ON d.datname = t.namespace
+WHERE t.isolation = 'database' AND t.owner IS NOT NULL
 ORDER BY 1
 
 -- name: tenants

@@ -8,7 +8,8 @@ SELECT pg_catalog.to_regclass('tenancy.installation') IS NOT NULL AS found
 SELECT pg_catalog.set_config('role', coalesce(i.roles ->> 'migrator', 'none'), false) FROM tenancy.installation AS i
 
 -- name: tenants
-SELECT t.tenant_id, t.namespace::text AS namespace, t.isolation, t.isolation <> 'row' AS own,
+-- One that was adopted with its database is its owner's, in a schema that only its own registry knows: Alembic runs there as it did before.
+SELECT t.tenant_id, t.namespace::text AS namespace, t.isolation, t.isolation <> 'row' AND (t.isolation <> 'database' OR t.owner IS NULL) AS own,
     pg_catalog.array_remove(ARRAY[i.roles ->> 'loader', coalesce(t.role::text, i.roles ->> 'app')], NULL) AS users
 FROM tenancy.tenants AS t CROSS JOIN tenancy.installation AS i
 ORDER BY t.tenant_id COLLATE "C"

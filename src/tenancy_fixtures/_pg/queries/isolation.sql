@@ -7,7 +7,9 @@ WITH home AS (
 ), expected AS (
     SELECT coalesce((SELECT r.oid FROM pg_catalog.pg_roles AS r WHERE r.rolname = %(migrator)s), home.nspowner) AS role FROM home
 ), object (description, owner) AS (
-    SELECT 'schema ' || %(namespace)s, h.nspowner FROM home AS h
+    -- PostgreSQL's own name for whoever owns the database.
+    SELECT 'schema ' || %(namespace)s, CASE WHEN pg_catalog.pg_get_userbyid(h.nspowner) = 'pg_database_owner' THEN d.datdba ELSE h.nspowner END
+    FROM home AS h JOIN pg_catalog.pg_database AS d ON d.datname = pg_catalog.current_database()
     UNION ALL
     SELECT CASE c.relkind WHEN 'S' THEN 'sequence ' WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' WHEN 'f' THEN 'foreign table ' ELSE 'table ' END
         || c.relname, c.relowner
@@ -15,8 +17,9 @@ WITH home AS (
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')
     UNION ALL
     SELECT 'function ' || p.proname, p.proowner FROM pg_catalog.pg_proc AS p JOIN home AS h ON h.oid = p.pronamespace
-    -- A range type's constructors belong to whoever made the server.
-    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype = 'i')
+    -- A range type's constructors belong to whoever made the server; an extension's functions to whoever made that.
+    WHERE NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS d
+                      WHERE d.classid = 'pg_catalog.pg_proc'::pg_catalog.regclass AND d.objid = p.oid AND d.deptype IN ('i', 'e'))
     UNION ALL
     SELECT 'type ' || t.typname, t.typowner
     FROM pg_catalog.pg_type AS t JOIN home AS h ON h.oid = t.typnamespace LEFT JOIN pg_catalog.pg_class AS c ON c.oid = t.typrelid
@@ -28,11 +31,12 @@ WHERE o.owner <> e.role
 ORDER BY 1
 
 -- name: strange_grants
--- Rights of roles that are none of the installation's. Everybody may execute functions and use types unless that is taken away.
+-- Rights of roles that are none of the installation's. Everybody may execute functions, and use types and the schema public, unless that is
+-- taken away.
 WITH home AS (
     SELECT n.oid, n.nspname, n.nspowner, n.nspacl FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
 ), object (description, owner, acl, usual) AS (
-    SELECT 'schema ' || h.nspname, h.nspowner, h.nspacl, '' FROM home AS h
+    SELECT 'schema ' || h.nspname, h.nspowner, h.nspacl, CASE h.nspname WHEN 'public' THEN 'USAGE' ELSE '' END FROM home AS h
     UNION ALL
     SELECT 'relation ' || c.relname, c.relowner, c.relacl, '' FROM pg_catalog.pg_class AS c JOIN home AS h ON h.oid = c.relnamespace
     UNION ALL

@@ -43,7 +43,11 @@ SELECT tenancy.drop_tenant_role(%(uid)s) AS dropped
 UPDATE tenancy.tenants SET role = %(role)s, updated_at = now() WHERE uid = %(uid)s
 
 -- name: may_enter
-SELECT pg_catalog.has_schema_privilege(%(role)s::pg_catalog.name, n.oid, 'USAGE') AS may FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
+-- For itself: a schema that everybody may use, as PostgreSQL makes public, was not opened by that.
+SELECT pg_catalog.pg_has_role(%(role)s::pg_catalog.name, n.nspowner, 'USAGE') OR EXISTS (
+    SELECT FROM pg_catalog.aclexplode(n.nspacl) AS g
+    WHERE g.grantee <> 0 AND g.privilege_type = 'USAGE' AND pg_catalog.pg_has_role(%(role)s::pg_catalog.name, g.grantee, 'USAGE')) AS may
+FROM pg_catalog.pg_namespace AS n WHERE n.nspname = %(namespace)s
 
 -- name: role_exists
 SELECT EXISTS (SELECT FROM pg_catalog.pg_roles WHERE rolname = %(role)s) AS found
