@@ -11,7 +11,6 @@ from ._adopt import AdoptingManager
 from ._databases import DatabaseFixture, refuse_adopted, see_that_it_can, settle
 from ._drift import Standing, standing_of
 from ._fixture import BaseFixture, Operation, find_tenant, run, tenant_of
-from ._from_database import PackWritten, Wishes, pack_from_database
 from ._migration_sql import MigrationGroup, migration_sql
 from ._places import place_of
 from ._repair import RecordFixture, RepairFixture
@@ -241,13 +240,6 @@ class FixtureManager(AdoptingManager):
         runtime, listener = await self._runtime(), self._listener
         facts: dict[str, Any] = {"rows_of": rows_of, "datasets": names, "form": format, "force": force, "listener": listener}
         return await _generate.generate(self.pack, runtime, Path(folder), rows=rows, seed=seed, **facts)
-
-    async def pack_from_database(self, schema: str, folder: str | Path, *, name: str, wishes: Wishes | None = None) -> PackWritten:
-        """Write a pack of a schema that is there, with the rows of its reference tables; the schema is only read.
-
-        :raises CannotCopy: the pack would not make the same schema; nothing is written.
-        """
-        return await pack_from_database(await self._runtime(), schema, Path(folder), name=name, wishes=wishes or Wishes())
 
     async def record(self, tenant_id: str) -> RunReport:
         """Record what all tables of a tenant hold now: a later validation finds the rows that went, changed or came since.

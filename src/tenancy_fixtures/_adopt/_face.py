@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .._from_database import Wishes, pack_from_database
 from .._pg.adopt_shared import reading
 from ._names import Selection
 from ._run import adopt
@@ -13,6 +14,7 @@ from ._shared import look_at_shared
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from .._from_database import PackWritten
     from ..monitoring import ProgressListener
     from ..packs import Pack
     from ..runtime import Runtime
@@ -76,6 +78,13 @@ class AdoptingManager:
         url = self.settings.database_url.get_secret_value() if self.settings.database_url else (await self._runtime()).database.url
         async with reading(url, self.settings) as transaction:
             return await look_at_shared(transaction, schema, column)
+
+    async def pack_from_database(self, schema: str, folder: str | Path, *, name: str, wishes: Wishes | None = None) -> PackWritten:
+        """Write a pack of a schema that is there, with the rows of its reference tables; the schema is only read.
+
+        :raises CannotCopy: the pack would not make the same schema; nothing is written.
+        """
+        return await pack_from_database(await self._runtime(), schema, Path(folder), name=name, wishes=wishes or Wishes())
 
 
 def _patterns(given: str | Iterable[str]) -> tuple[str, ...]:
