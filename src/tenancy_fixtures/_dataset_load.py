@@ -20,6 +20,7 @@ from .utils import FixtureUtils, ValidationUtils
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+    from contextlib import AbstractAsyncContextManager
 
     from ._fixture import FixtureContext
     from ._ingest import FileSource, Frame, FrameStream, Hooks, Place
@@ -134,11 +135,17 @@ class DatasetLoad:
         self._stream = await asyncio.to_thread(self._read)
         return self._stream
 
+    def _acting_as_owner(self) -> AbstractAsyncContextManager[None]:
+        """Act as who owns the tables: the migrator, or the role that the tenant was adopted from."""
+        context = self._context
+        adopted = context.existing.owner is not None
+        return context.transaction.acting_as_owner(context.existing) if adopted else context.transaction.acting_as("migrator")
+
     async def _open_writer(self, target: Target) -> TableWriter:
         transaction, large = self._context.transaction, sum(source.size for source in self._sources) >= LATE_INDEX_BYTES
         stream = self._reading
         facts: dict[str, Any] = {"text_columns": stream.text_columns[target.table], "batch_size": self._context.settings.batch_size}
-        facts.update(late_indexes=large and self._bare, as_owner=lambda: transaction.acting_as("migrator"), locate=stream.locate)
+        facts.update(late_indexes=large and self._bare, as_owner=self._acting_as_owner, locate=stream.locate)
         facts.update(dataset=self.dataset.name, lasting=not self._context.dry_run, existing=target.existing, partitions=target.partitions)
         if self._context.settings.data_validation:
             facts["references"] = self._references[target.table]

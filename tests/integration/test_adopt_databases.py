@@ -239,3 +239,25 @@ async def test_one_login_does_everything(admin_url: str, empty_database: str, fl
         await manager.migrate(name)
         async with manager.session(name) as session:
             assert (await session.execute(text("SELECT count(*) FROM customers"))).scalar_one() == 2
+
+
+async def test_a_load_says_what_a_database_lacks_and_commits_there_with_its_trace(
+    administrator: Settings, service: Settings, fleet: DatabaseFleet, tmp_path: Path
+) -> None:
+    name = fleet.make("one")
+    target = {"table": "customers", "key": ["id"], "columns": {"id": {"from": ["id"]}, "name": {"from": ["name"]}}}
+    pack = fleet.pack(tmp_path / "pack", datasets=[{"name": "customers", "source": {"path": "data/customers.csv"}, "targets": [target]}])
+    (pack.folder / "data").mkdir()
+    (pack.folder / "data" / "customers.csv").write_text("id,name\n7,Carol\n")
+    async with FixtureManager(administrator, pack=pack) as manager:
+        await manager.adopt(databases=name)
+    async with FixtureManager(service, pack=pack) as manager:
+        await manager.migrate(name)
+        # The host lets nobody make temporary tables, which rows are staged in.
+        with pytest.raises(errors.PermissionDenied, match="temporary"):
+            await manager.load_fixtures(name)
+        fleet.run(name, f"GRANT TEMPORARY ON DATABASE {{database}} TO {ROLES.loader}")
+        await manager.load_fixtures(name)
+        assert (await manager.validate(name)).ok
+    assert fleet.run(name, "SELECT name FROM customers WHERE id = 7") == [("Carol",)]
+    assert fleet.run(name, "SELECT dataset FROM tenancy.ledger") == [("customers",)]
