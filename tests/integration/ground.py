@@ -20,6 +20,8 @@ from tenancy_fixtures.settings import Settings
 from tests.databases import drop_database
 
 PASSWORD = "only-for-tests"
+# Logins of the server that every process of a suite gives that password: each time it has another verifier.
+SHARED = ["tenancy_test_service", "tenancy_test_application"]
 ROLES = Roles.prefixed("tenancy_test")
 NEIGHBOUR = """
 CREATE SCHEMA t_neighbour;
@@ -59,7 +61,7 @@ class Place:
     def look(self) -> set[tuple[str, ...]]:
         """Everything that a script could have made, changed or removed."""
         with psycopg.connect(self.admin_url) as connection:
-            return set(connection.execute(EVERYTHING, {"login": urlsplit(self.url).username}).fetchall())
+            return set(connection.execute(EVERYTHING, {"login": urlsplit(self.url).username, "shared": SHARED}).fetchall())
 
 
 EVERYTHING = """
@@ -84,7 +86,7 @@ UNION ALL SELECT 'extension', extname, '' FROM pg_extension
 UNION ALL SELECT 'event trigger', evtname, '' FROM pg_event_trigger
 UNION ALL SELECT 'publication', pubname, '' FROM pg_publication
 UNION ALL SELECT 'large object', oid::text, '' FROM pg_largeobject_metadata
-UNION ALL SELECT 'role', rolname, concat_ws(' ', rolsuper, rolpassword, (SELECT string_agg(setconfig::text, ' ') FROM pg_db_role_setting WHERE setrole = r.oid))
+UNION ALL SELECT 'role', rolname, concat_ws(' ', rolsuper, CASE WHEN rolname = ANY (%(shared)s) THEN 'set' ELSE rolpassword END, (SELECT string_agg(setconfig::text, ' ') FROM pg_db_role_setting WHERE setrole = r.oid))
 FROM pg_authid r WHERE rolname ~ '^tenancy_test|^intruder$' AND (rolname !~ '^tenancy_test_plain' OR rolname = %(login)s)
 UNION ALL SELECT 'comment', pg_describe_object(classoid, objoid, objsubid), description FROM pg_description WHERE objoid >= 16384
 UNION ALL SELECT 'tenant', tenant_id, namespace FROM tenancy.tenants
