@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import secrets
-import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ from psycopg import sql
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures.packs import Pack
 from tests.databases import drop_database
+from tests.fleets import dump_program, picture
 
 REVISIONS = {
     "initial": """
@@ -70,13 +70,10 @@ class DatabaseFleet:
             self.run(name, f"{made} INSERT INTO alembic_version VALUES ('{versions}')")
         return name
 
-    def dump(self, database: str) -> str:
-        """What pg_dump says of a database without the schema tenancy: rows and privileges too, those on the database among them."""
-        program = shutil.which(f"/usr/lib/postgresql/{self.run(None, 'SHOW server_version_num')[0][0][:2]}/bin/pg_dump") or "pg_dump"
-        options = ["--create", "--exclude-schema=tenancy", f"--dbname={self.url(database)}"]
-        found = subprocess.run([program, *options], capture_output=True, text=True, check=True).stdout
-        # A word at random, which newer releases put around a dump.
-        return "\n".join(line for line in found.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+    def dump(self, database: str) -> list[str]:
+        """All that is in a database without the schema tenancy; and what pg_dump says of it, privileges on the database too, where there is one."""
+        url, homes = self.url(database), "nspname !~ '^pg_' AND nspname NOT IN ('information_schema', 'tenancy')"
+        return [*picture(url, [row[0] for row in self.run(database, f"SELECT nspname FROM pg_namespace WHERE {homes}")]), _dumped(url)]
 
     def pack(self, folder: Path, **manifest: Any) -> Pack:
         """The pack that makes such tenants."""
@@ -110,3 +107,12 @@ def databases_of(admin_url: str) -> Iterator[DatabaseFleet]:
     finally:
         drop_database(admin_url, *fleet.names)
         fleet.run(None, "DROP ROLE {owner}; DROP ROLE {reader}")
+
+
+def _dumped(url: str) -> str:
+    program = dump_program(url)
+    if program is None:
+        return ""
+    found = subprocess.run([program, "--create", "--exclude-schema=tenancy", f"--dbname={url}"], capture_output=True, text=True, check=True).stdout
+    # A word at random, which newer releases put around a dump.
+    return "\n".join(line for line in found.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))

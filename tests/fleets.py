@@ -233,12 +233,20 @@ def picture(admin_url: str, schemas: Iterable[str]) -> list[str]:
     return parts
 
 
-def dump(admin_url: str, schemas: Iterable[str]) -> list[str] | None:
-    """What ``pg_dump`` says of schemas, rows and privileges included, by a hundred at once; ``None`` where there is none of the server's version."""
+def dump_program(admin_url: str) -> str | None:
+    """The ``pg_dump`` of the server's version, where there is one."""
     with psycopg.connect(admin_url) as connection:
         version = connection.info.server_version // 10000
     program = shutil.which(f"/usr/lib/postgresql/{version}/bin/pg_dump") or shutil.which("pg_dump")
     if program is None or f" {version}." not in subprocess.run([program, "--version"], capture_output=True, text=True, check=True).stdout:
+        return None
+    return program
+
+
+def dump(admin_url: str, schemas: Iterable[str]) -> list[str] | None:
+    """What ``pg_dump`` says of schemas, rows and privileges included, by a hundred at once; ``None`` where there is none of the server's version."""
+    program = dump_program(admin_url)
+    if program is None:
         return None
     names, texts = sorted(schemas), []
     for start in range(0, len(names), 100):

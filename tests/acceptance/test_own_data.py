@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -88,6 +89,8 @@ async def test_the_trace_of_a_load(acme: FixtureManager, state: State, settings:
     assert {name: (row["uid"], row["digest"], row["run_id"]) for name, row in ledger.items()} == {
         dataset.dataset: (uid, dataset.digest, report.run_id) for dataset in report.datasets
     }
+    # Beside the report it is written down what the file looked like.
+    assert all(re.fullmatch("[0-9a-f]{64}", row["report"].pop("sketch")) for row in ledger.values())
     assert {name: row["report"] for name, row in ledger.items()} == {dataset.dataset: dataset.to_dict() for dataset in report.datasets}
     audit = state.audit(report.run_id)
     assert [(entry["action"], entry["uid"], entry["detail"]["dataset"]) for entry in audit] == [

@@ -119,7 +119,7 @@ def _of_table(source: FileSource, kind: str, fields: Mapping[str, Field], head: 
 
 
 def _is_empty(text: str) -> bool:
-    """Whether a text is JSON, and there is no value in it."""
+    """Whether a text is JSON, and there is no value in it: nothing but empty lists and objects, in whatever depth."""
     try:
         return not _has_value(json.loads(text.lstrip("\ufeff")))
     except (ValueError, RecursionError):
@@ -129,7 +129,7 @@ def _is_empty(text: str) -> bool:
 def _has_value(document: Any) -> bool:
     if isinstance(document, (dict, list)):
         return any(map(_has_value, document.values() if isinstance(document, dict) else document))
-    return document is not None
+    return True
 
 
 def _head(source: FileSource) -> str:
