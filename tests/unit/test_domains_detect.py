@@ -325,7 +325,9 @@ def test_a_document_without_a_value_is_empty(what, text):
     assert (found.empty, found.known) == (True, False)
 
 
-@pytest.mark.parametrize("text", ["[0]", '{"a": ""}', '{"a": null}', '[{"a": false}]', "[", "[] x", "<html>", "[" * 150 + "1" + "]" * 150, '{"a": [[1]]}'])
+@pytest.mark.parametrize(
+    "text", ["[0]", '{"a": ""}', '{"a": null}', '[{"a": false}]', "[", "[] x", "<html>", "[" * 150 + "1" + "]" * 150, '{"a": [[1]]}']
+)
 def test_a_document_with_a_value_or_a_fault_is_not(what, text):
     assert not what(text, shape("one", {"needs": ["id"]})).empty
 
