@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
+import heapq
 import json
 import math
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from decimal import Decimal, InvalidOperation
 from graphlib import CycleError, TopologicalSorter
 from typing import TYPE_CHECKING, Any
@@ -15,7 +17,7 @@ from .constants import MAX_IDENTIFIER_BYTES, NAMESPACE_PREFIX, SHARED_PREFIX
 from .exceptions import ConfigurationError, InvalidTenantId
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from uuid import UUID
 
 _TENANT_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}")
@@ -150,6 +152,24 @@ def _whole(name: str, number: Decimal) -> int:
     if number != number.to_integral_value():
         raise ConfigurationError(f"limit {name!r} is not a whole number")
     return int(number)
+
+
+def ranked_order(needs: Mapping[str, Iterable[str]], rank: Callable[[str], Any]) -> Iterator[str]:
+    """Names, each after those that it needs; of several that could be next, the one of the lowest rank.
+
+    Those that need each other in a circle are left out, and with them what needs one of them.
+    """
+    sorter = TopologicalSorter(needs)
+    # What does not wait for a circle can be had nevertheless.
+    with suppress(CycleError):
+        sorter.prepare()
+    ready: list[tuple[Any, str]] = []
+    while sorter.is_active():
+        for name in sorter.get_ready():
+            heapq.heappush(ready, (rank(name), name))
+        _, name = heapq.heappop(ready)
+        yield name
+        sorter.done(name)
 
 
 class FixtureUtils:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from tenancy_fixtures import ConfigUtils, FixtureUtils, TenantUtils, ValidationUtils
 from tenancy_fixtures.exceptions import ConfigurationError, InvalidTenantId
+from tenancy_fixtures.utils import ranked_order
 
 LEGAL = st.from_regex(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,62}", fullmatch=True)
 
@@ -192,6 +193,21 @@ def test_what_depends_comes_after():
 def test_a_circle_is_named():
     with pytest.raises(ConfigurationError, match=r"a → b → a|b → a → b"):
         FixtureUtils.in_order({"a": ["b"], "b": ["a"], "c": []})
+
+
+@pytest.mark.parametrize(
+    ("needs", "expected"),
+    [
+        ({"late": [], "early": [], "after": ["late"]}, ["early", "late", "after"]),
+        ({"after": ["early"], "late": [], "early": []}, ["early", "after", "late"]),
+        ({"late": ["after"], "after": ["late"], "early": []}, ["early"]),
+        ({"late": ["late"], "after": ["late"], "early": []}, ["early"]),
+        ({}, []),
+    ],
+)
+def test_of_what_could_be_next_the_lowest_rank_is_and_circles_are_left_out(needs, expected):
+    rank = {"early": 1, "after": 2, "late": 3}
+    assert list(ranked_order(needs, rank.__getitem__)) == expected
 
 
 def test_a_digest_knows_content_and_not_the_order_of_keys():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import importlib
 import io
 import re
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from .._revisions import Revision
 from ..exceptions import PackInvalid
+from ..utils import ranked_order
 from ._compile import Environment, compiled, context_for
 
 if TYPE_CHECKING:
@@ -116,24 +116,13 @@ def _in_order(config: Path, scripts: ScriptDirectory) -> list[Script]:
         raise PackInvalid(f"{config}: Alembic cannot read the history: {error}", file=str(config), hint="`alembic history` should work.") from error
     if not every:
         raise PackInvalid(f"{config}: the history has no revision", file=str(config), hint="`alembic revision` writes the first one.")
-    waiting = {name: set(script._all_down_revisions) for name, script in every.items()}  # noqa: SLF001 - with what it depends on
-    ready = [_age(every[name]) for name, needs in waiting.items() if not needs]
-    heapq.heapify(ready)
-    ordered = []
-    while ready:
-        name = heapq.heappop(ready)[-1]
-        ordered.append(every[name])
-        for other, needs in waiting.items():
-            if name in needs:
-                needs.remove(name)
-                if not needs:
-                    heapq.heappush(ready, _age(every[other]))
-    return ordered
+    needs = {name: script._all_down_revisions for name, script in every.items()}  # noqa: SLF001 - with what it depends on
+    return [every[name] for name in ranked_order(needs, lambda name: _created(every[name]))]
 
 
-def _age(script: Script) -> tuple[str, str]:
-    created = _CREATED.search(script.longdoc or "") or _CREATED.search(script.module.__doc__ or "")
-    return (created[1].strip() if created else "", script.revision)
+def _created(script: Script) -> str:
+    found = _CREATED.search(script.longdoc or "") or _CREATED.search(script.module.__doc__ or "")
+    return found[1].strip() if found else ""
 
 
 def _heads_after(environment: Environment, ordered: list[Script]) -> list[tuple[str, ...]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import heapq
 import re
 from collections import defaultdict
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from psycopg.rows import dict_row, tuple_row
 
+from ..utils import ranked_order
 from .catalog import qualifier
 from .sql import query
 
@@ -78,21 +78,9 @@ def _in_order(rows: Iterable[Mapping[str, Any]], needs: Mapping[str, set[str]]) 
     """Statements, each after those that it needs, by stage where that is open; and those that wait for each other."""
     by_key = {row["key"]: row for row in rows}
     waits = {key: {other for other in _needs(key, needs) if other in by_key and other != key} for key in by_key}
-    wanted: dict[str, list[str]] = defaultdict(list)
-    for key, others in waits.items():
-        for other in others:
-            wanted[other].append(key)
-    ready = [(by_key[key]["stage"], by_key[key]["name"], key) for key, others in waits.items() if not others]
-    heapq.heapify(ready)
-    ordered = []
-    while ready:
-        *_, key = heapq.heappop(ready)
-        ordered.append(by_key[key])
-        for dependent in wanted[key]:
-            waits[dependent].discard(key)
-            if not waits[dependent]:
-                heapq.heappush(ready, (by_key[dependent]["stage"], by_key[dependent]["name"], dependent))
-    return ordered, [by_key[key] for key, others in waits.items() if others]
+    ordered = list(ranked_order(waits, lambda key: (by_key[key]["stage"], by_key[key]["name"])))
+    done = set(ordered)
+    return [by_key[key] for key in ordered], [row for key, row in by_key.items() if key not in done]
 
 
 def _needs(key: str, needs: Mapping[str, set[str]]) -> set[str]:
