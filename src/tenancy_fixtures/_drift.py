@@ -9,9 +9,8 @@ from ._fixture import within_limit
 from ._integrity.differences import HISTORIES, Difference, comparable, differences, tables_of, without
 from ._integrity.look import Look, read_structure
 from ._integrity.structure import check_release
-from ._isolation import isolation_of
+from ._isolation import isolation_of, read_standing
 from ._pg.integrity import not_in_force
-from ._pg.versions import read_versions
 from .exceptions import TenancyError
 from .validators import made_for, registered_tenant
 
@@ -59,7 +58,8 @@ class Standing:
 async def standing_of(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
     """Compare a tenant with what its pack makes at the tenant's revision; ``runtime`` is that of the database where it lives.
 
-    Where Alembic is the author, the revision is what its own table says, whether it was written down yet or not. What is there besides is a difference too, and so is what is switched off. Nothing is changed.
+    Where Alembic is the author, the revision is what its own table says, whether it was written down yet or not. What is there besides is a
+    difference too, and so is what is switched off. Nothing is changed.
 
     :raises TenantNotFound: nobody has the name.
     :raises ValidationTimeout: it took longer than the settings allow.
@@ -94,16 +94,10 @@ async def _look(pack: Pack, runtime: Runtime, tenant_id: str) -> Standing:
 
 async def _standing(pack: Pack, transaction: Transaction, tenant: Tenant) -> tuple[Tenant, tuple[str, ...]]:
     """The tenant at the revision that Alembic's table says, where the pack has such a table, and what is wrong with what that says."""
-    history = pack.manifest.alembic
-    if history is None or tenant.pack != pack.name or not await isolation_of(tenant).exists(transaction, tenant):
+    if pack.manifest.alembic is None or tenant.pack != pack.name or not await isolation_of(tenant).exists(transaction, tenant):
         return tenant, ()
-    async with transaction.acting_as_owner(tenant):
-        versions = await read_versions(transaction, tenant.namespace, history.version_table)
-    number = None if versions is None else pack.number_at(versions)
-    if number is None:
-        said = "is missing" if versions is None else f"says {', '.join(versions) or 'nothing'}, where no revision of the pack stands"
-        return tenant, (f"table {history.version_table} {said}",)
-    return replace(tenant, revision=number), ()
+    number, fault = await read_standing(transaction, pack, tenant)
+    return replace(tenant, revision=number), (f"table {fault}",) if fault else ()
 
 
 def _differences(made: Made, structure: Mapping[str, str], out_of_force: Iterable[Mapping[str, str]]) -> tuple[Difference, ...]:

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, ClassVar
 from ._fixture import BaseFixture, FixtureContext, find_tenant
 from ._integrity.checksums import keep_up
 from ._integrity.shared import open_tables
-from ._isolation import isolation_of
+from ._isolation import isolation_of, read_standing
 from ._pg.catalog import read_tables
-from ._pg.versions import hold_versions, read_versions
+from ._pg.versions import hold_versions
 from ._shapes import Finding, Step, ValidationReport
 from ._tenant_roles import grant_all, lacks_rights, lacks_role, make_role, remember_rights, take_from_app
 from .audit import AuditAction
@@ -142,15 +142,12 @@ class SchemaFixture(BaseFixture):
 
     async def _standing(self, context: FixtureContext) -> int:
         """The revision that the tenant has: where Alembic is the author, what its own table says."""
-        history, tenant = context.pack.manifest.alembic, context.existing
-        if history is None or not await self._exists(context):
+        tenant = context.existing
+        if context.pack.manifest.alembic is None or not await self._exists(context):
             return tenant.revision
-        async with context.transaction.acting_as_owner(tenant):
-            versions = await read_versions(context.transaction, tenant.namespace, history.version_table)
-        number = None if versions is None else context.pack.number_at(versions)
-        if number is None:
-            said = f"says {', '.join(versions) or 'nothing'}" if versions is not None else "is missing"
-            message = f"{history.version_table} in the schema {tenant.namespace} {said}, where no revision of the pack stands"
+        number, fault = await read_standing(context.transaction, context.pack, tenant)
+        if fault:
+            message = f"schema {tenant.namespace}: {fault}"
             hint = "Bring it to a revision of the pack with Alembic itself, or `alembic stamp` the one that the schema has. Nothing was changed."
             raise PackMismatch(message, pack=context.pack.name, hint=hint)
         return number

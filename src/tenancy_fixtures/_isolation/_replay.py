@@ -1,4 +1,4 @@
-"""A pack's structure, made or brought forward in one schema: by its script, or by its revisions one after the other."""
+"""A pack's structure in one schema, made or brought forward: by its script, or by its revisions one after the other; and at which one it is."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from .._alembic import alone
 from .._pg.online import run_online
 from .._pg.script import run_script
-from .._pg.versions import write_versions
+from .._pg.versions import read_versions, write_versions
 
 if TYPE_CHECKING:
     from .._pg.database import Transaction
+    from .._shapes import Tenant
     from ..packs import Pack, Revision
 
 
@@ -52,6 +53,24 @@ async def run_revision(
         async with alone():
             await run_online(transaction, partial(revision.work, fresh=fresh), file=file, namespace=namespace, shared=shared, owner=owner)
     await _write_versions(transaction, pack, namespace, revision.number, owner)
+
+
+async def read_standing(transaction: Transaction, pack: Pack, tenant: Tenant) -> tuple[int, str]:
+    """At which revision a tenant's schema is, and what is wrong with that: where Alembic is the author, its own table says it.
+
+    Where no revision of the pack stands there, the number is the registry's.
+    """
+    history = pack.manifest.alembic
+    if history is None:
+        return tenant.revision, ""
+    async with transaction.acting_as_owner(tenant):
+        versions = await read_versions(transaction, tenant.namespace, history.version_table)
+    if versions is None:
+        return tenant.revision, f"{history.version_table} is missing"
+    number = pack.number_at(versions)
+    if number is None:
+        return tenant.revision, f"{history.version_table} says {', '.join(versions) or 'nothing'}, where no revision of the pack stands"
+    return number, ""
 
 
 async def _write_versions(transaction: Transaction, pack: Pack, namespace: str, number: int, owner: str | None) -> None:
