@@ -20,7 +20,7 @@ from ._put_back import unqualified_nothing
 from ._shared_write import insert_shared
 from ._target import column, equal, listed, trusted
 from ._write import Outcome, move_sequences
-from .sql import identifier
+from .sql import compose, identifier
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Sequence
@@ -298,8 +298,7 @@ class StagedWay:
         """The rows to merge: those that differ, fetched by their places, or all where fetching most of them would cost more."""
         if changed * 2 > staged:
             return self.relation
-        each = sql.SQL("(SELECT s.* FROM {} AS c CROSS JOIN LATERAL (SELECT * FROM {} AS s WHERE s.ctid = c.place OFFSET 0) AS s)")
-        return each.format(self._changes, self.relation)
+        return sql.SQL("({})").format(compose("copy.changed_rows", changes=self._changes, stage=self.relation))
 
     async def _check_deferred(self) -> None:
         """Deferred constraints would speak up at COMMIT, when nobody can say any more which records they mean."""

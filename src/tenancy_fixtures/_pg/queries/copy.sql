@@ -218,6 +218,10 @@ WHERE NOT n.found AND (t.tableoid IS NULL OR {differs})
 -- name: count_changes
 SELECT count(*) FILTER (WHERE missing) AS missing, count(*) FILTER (WHERE NOT missing) AS different FROM {changes}
 
+-- name: changed_rows
+-- Each row fetched by its place: as a join, the planner would read all of the staging table.
+SELECT s.* FROM {changes} AS c CROSS JOIN LATERAL (SELECT * FROM {stage} AS s WHERE s.ctid = c.place OFFSET 0) AS s
+
 -- name: insert_all
 INSERT INTO {table} ({columns}) OVERRIDING SYSTEM VALUE SELECT {values} FROM {stage} AS s
 
