@@ -14,9 +14,6 @@ if TYPE_CHECKING:
 
     from .._shapes import Index, Table
 
-# Where Alembic, Django, Rails and its like write down which revisions a schema has: they would begin from the first one without it.
-HISTORIES: Final = ("alembic_version", "django_migrations", "schema_migrations", "ar_internal_metadata")
-
 # Parts of the names of columns that hold what is somebody's own, or secret.
 _PERSONAL: Final = re.compile(
     r"(^|_)(e?_?mails?|phones?|mobile|telephone|fax|(first|last|middle|given|family|full|maiden|sur|user|nick)_?names?|login|birth\w*|born|dob|age|gender|sex"

@@ -6,13 +6,13 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from .._integrity.differences import HISTORIES
 from .._pg.catalog import fingerprint, read_tables
 from .._pg.definitions import read_definitions
 from .._pg.export import records, rows_up_to
 from ..constants import CONTROL_SCHEMA
 from ..exceptions import CannotCopy, ConfigurationError
 from ._guess import (
-    HISTORIES,
     LeftOut,
     ReferenceTable,
     can_be_dataset,
@@ -163,6 +163,7 @@ async def _choose(
             continue
         drawn = {row["column"] for row in made_up if row["table"] == name}
         found = key_of(table, drawn)
+        # Tools of migration would begin from the first revision without theirs.
         limit = 2**62 if name in wishes.data or name in HISTORIES else wishes.rows
         count = 0 if name in unreadable else await rows_up_to(transaction, table, limit + 1)
         why = unreadable.get(name) or _no_reference(table, count, wishes, has_key=found is not None)
