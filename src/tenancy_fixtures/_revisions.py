@@ -22,8 +22,8 @@ class Revision:
 
     One that Alembic knows has its id there as ``version``, and as ``heads`` what Alembic's version table says once it is applied. Its
     ``number`` is its place in the order from base to head, ``sql`` what it compiles to, ``source`` the text that it was compiled from. Where
-    it must be asked on a connection instead, since it reads what is there, ``work`` does that and ``sql`` is empty. One that ``leaves`` its transaction runs within it where nobody uses the
-    schema yet, and not elsewhere.
+    it must be asked on a connection instead, since it reads what is there, ``work`` does that and ``sql`` is empty. One that ``leaves`` its
+    transaction runs within it where nobody uses the schema yet, and not elsewhere.
     """
 
     number: int

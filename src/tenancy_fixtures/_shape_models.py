@@ -49,7 +49,7 @@ class Recognise(Model):
     @model_validator(mode="after")
     def _says_something(self) -> Recognise:
         if not (self.tells or self.files):
-            raise ValueError("say what the contents are known by: needs, values or text")
+            raise ValueError("say what the contents are known by: needs, values or text, or files that hold nothing to load")
         return self
 
     @property

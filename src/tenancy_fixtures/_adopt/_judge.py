@@ -32,6 +32,8 @@ class Judge:
     def __init__(self, runtime: Runtime, pack: Pack, found: Iterable[Found]) -> None:
         self._runtime = runtime
         self._pack = pack
+        # Where the host's tool of migration writes versions down, if the pack's revisions are that tool's.
+        self._version_table = None if pack.manifest.alembic is None else pack.manifest.alembic.version_table
         # Made as most of the schemas were: with that owner's rights on what all of them share.
         owners = Counter(item.owner for item in found if item.reachable)
         self._owner = owners.most_common(1)[0][0] if owners else None
@@ -63,7 +65,7 @@ class Judge:
 
     async def _versions(self, transaction: Any, found: Found, there: Structure) -> list[str] | None:
         """What the host's tool has written down in the schema; ``None`` where it has not, or the pack does not ask."""
-        table = version_table(self._pack)
+        table = self._version_table
         if table is None or ("table", table) not in there or ("column", f"{table}.{_VERSION}") not in there:
             return None
         async with transaction.acting_as_role(found.owner):
@@ -71,7 +73,7 @@ class Judge:
 
     def _candidates(self, named: Named, versions: list[str] | None) -> tuple[list[int], str | None]:
         """The revisions that the schema may be at, or why none can be said."""
-        table, head = version_table(self._pack), self._pack.head
+        table, head = self._version_table, self._pack.head
         if named.revision is not None and table is None:
             known = named.revision <= head
             return [named.revision], None if known else f"it is said to be at revision {named.revision}, and the pack ends at {head}"
@@ -79,7 +81,7 @@ class Judge:
             return list(range(1, head + 1)) or [0], None
         if not versions:
             return [], f"it has no {table}" if versions is None else f"its {table} is empty"
-        number = revision_of(self._pack, versions)
+        number = self._pack.number_at(versions)
         listed = ", ".join(versions)
         if number is None and len(versions) > 1:
             return [], f"its {table} has {len(versions)} rows, which are no state of the pack's history: {listed}"
@@ -110,13 +112,3 @@ def _compared(made: Mapping[int, Structure], there: Structure, facts: Mapping[st
         return Adoption(verdict=Verdict.CONFLICT, reason="it has none of the pack's tables", **facts)
     number, difference = nearest(made, there)
     return Adoption(verdict=Verdict.DRIFTED, revision=number, difference=difference, **facts)
-
-
-def version_table(pack: Pack) -> str | None:
-    """The table that the host's tool of migration writes versions to, where the pack's revisions are that tool's."""
-    return None if pack.manifest.alembic is None else pack.manifest.alembic.version_table
-
-
-def revision_of(pack: Pack, versions: list[str]) -> int | None:
-    """The number of the pack's last revision for what a table of versions says; ``None`` where the pack does not know it."""
-    return pack.number_at(versions)

@@ -82,8 +82,8 @@ def compiled(environment: Environment, script: Script) -> Compiled:
         _run(environment, script, context_for(environment, output), noted, offline=True)
     except (_NeedsConnection, Exception, SystemExit):  # noqa: BLE001 - what cannot be said without a connection fails in many ways; online it fails for good
         return Compiled("", lambda connection, *, fresh: run_online(environment, script, connection, fresh=fresh))
-    sql, words = _CONCURRENTLY.subn(lambda found: found["quoted"] or "", output.getvalue())
-    return Compiled(sql, leaves=bool(left) or sql != output.getvalue()) if words else Compiled(sql, leaves=bool(left))
+    sql = _CONCURRENTLY.sub(lambda found: found["quoted"] or "", output.getvalue())
+    return Compiled(sql, leaves=bool(left) or sql != output.getvalue())
 
 
 def run_online(environment: Environment, script: Script, connection: Connection, *, fresh: bool) -> None:
