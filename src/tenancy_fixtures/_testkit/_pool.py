@@ -100,4 +100,5 @@ class Pool:
 
 
 def _not_to_be_put_back(fault: str) -> ConfigurationError:
-    return ConfigurationError(f"a new tenant cannot be brought to what the template holds: {fault}", hint="Triggers that fire ALWAYS are one reason.")
+    hint = "Let the suite use a pack that leaves that out, such as ENABLE ALWAYS (or REPLICA) of a trigger."
+    return ConfigurationError(f"a new tenant cannot be brought to what the template holds: {fault}", hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import re
 import subprocess
@@ -81,8 +80,3 @@ class Suite:
 @pytest.fixture
 def suite(tmp_path, admin_url) -> Suite:
     return Suite(tmp_path, admin_url)
-
-
-@pytest.fixture
-def run_coroutine():
-    return asyncio.run

@@ -195,32 +195,49 @@ def test_mistakes_are_said_in_words(suite, admin_url, plain_url):
     suite.write("pytest.ini", "[pytest]\ntenancy_pack = another\n")
     ended, printed = suite.run()
     assert ended == {"error": 1}, printed
-    assert "isolation 'row'" in printed or "row.sql" in printed
+    assert "pack 'everything' has isolation 'row'" in printed
     suite.write("pytest.ini", "[pytest]\ntenancy_pack = nowhere\n")
     ended, printed = suite.run()
     assert (ended, "PackInvalid" in printed) == ({"error": 1}, True), printed
 
 
-ALWAYS = """
-CREATE TABLE log (entry text);
+UNRESTING = """
 CREATE TABLE items (item integer PRIMARY KEY);
-CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN DELETE FROM items; RETURN NULL; END $$;
+CREATE TABLE others (item integer PRIMARY KEY);
 INSERT INTO items VALUES (1);
-CREATE TRIGGER logged AFTER INSERT ON items FOR EACH STATEMENT EXECUTE FUNCTION logged();
-ALTER TABLE items ENABLE ALWAYS TRIGGER logged;
+CREATE FUNCTION logged() RETURNS trigger LANGUAGE plpgsql SET search_path FROM CURRENT AS $$ BEGIN DELETE FROM items; RETURN NULL; END $$;
+{statement}
 CREATE TABLE things (thing_id integer PRIMARY KEY, label text NOT NULL);
 """
 
 
-def test_tables_that_cannot_be_put_back_are_no_tenants(suite, tmp_path):
-    write_pack(suite.folder / "always", ALWAYS)
-    suite.write("pytest.ini", "[pytest]\ntenancy_pack = always\n")
+FIRES = (
+    "CREATE TRIGGER logged AFTER {event} ON {table} FOR EACH STATEMENT EXECUTE FUNCTION logged(); ALTER TABLE {table} ENABLE {how} TRIGGER logged;"
+)
+COPIES = "CREATE RULE copies AS ON INSERT TO items DO ALSO INSERT INTO others VALUES (NEW.item); ALTER TABLE items ENABLE ALWAYS RULE copies;"
+
+
+@pytest.mark.parametrize(
+    ("statement", "fault"),
+    [
+        (FIRES.format(event="INSERT", table="items", how="ALWAYS"), "trigger logged of items"),
+        (FIRES.format(event="INSERT OR DELETE", table="others", how="REPLICA"), "trigger logged of others"),
+        (COPIES, "rule copies of items"),
+        # Nothing that is put back makes these fire.
+        (FIRES.format(event="INSERT", table="others", how="ALWAYS"), None),
+        (FIRES.format(event="UPDATE", table="items", how="ALWAYS"), None),
+    ],
+)
+def test_tables_that_cannot_be_put_back_unseen_are_no_tenants(suite, statement, fault):
+    write_pack(suite.folder / "unresting", UNRESTING.replace("{statement}", statement))
+    suite.write("pytest.ini", "[pytest]\ntenancy_pack = unresting\n")
     suite.write(
         "test_one.py",
         "from sqlalchemy import text\ndef test_one(tenant):\n    with tenant.session() as s:\n        assert s.execute(text('SELECT 1 FROM items')).scalar() == 1\n",
     )
     ended, printed = suite.run()
-    assert ended != {"passed": 1}, printed
+    assert ended == ({"error": 1} if fault else {"passed": 1}), printed
+    assert fault is None or f"{fault} does its work also on rows that are put back" in printed
 
 
 def test_the_hosts_server_may_have_runs_of_others(suite, admin_url):

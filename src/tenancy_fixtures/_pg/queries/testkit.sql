@@ -268,6 +268,20 @@ DECLARE
     found record;
     fault text;
 BEGIN
+    -- What fires in a session of replication too would do its work on every row that is put back, and nobody would see it.
+    SELECT format('%s of %I does its work also on rows that are put back', e.what, c.relname) INTO fault
+    FROM tenancy_testkit.templates AS t
+    JOIN pg_class AS c ON c.relname = t.name AND c.relnamespace = home AND c.relkind = 'r'
+    CROSS JOIN LATERAL (
+        SELECT format('trigger %I', g.tgname) AS what, g.tgtype & 8 <> 0 AS deletes, g.tgtype & 4 <> 0 AS inserts
+        FROM pg_trigger AS g WHERE g.tgrelid = c.oid AND NOT g.tgisinternal AND g.tgenabled IN ('A', 'R')
+        UNION ALL SELECT format('rule %I', w.rulename), w.ev_type = '4', w.ev_type = '3'
+        FROM pg_rewrite AS w WHERE w.ev_class = c.oid AND w.ev_enabled IN ('A', 'R')) AS e
+    WHERE e.deletes OR (e.inserts AND t.rows > 0)
+    ORDER BY c.relname, e.what LIMIT 1;
+    IF fault IS NOT NULL THEN
+        RETURN fault;
+    END IF;
     INSERT INTO tenancy_testkit.filled (uid, relation, name, rows, merge, refill)
     SELECT tenant, c.oid, c.oid::regclass::text, t.rows,
         -- A row that is there is known by its key; a key that is only looked at in the end knows none.
