@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -122,8 +123,6 @@ def write_host(folder: Path, revisions: Sequence[Written], *, ini: str = INI) ->
 
 def write_pack(folder: Path, *, name: str = "hosted", schema: str | None = None, **alembic: str) -> Path:
     """Write a pack whose revisions are those of the ``alembic.ini`` beside it."""
-    import json
-
     manifest = {"name": name, "version": "1", "alembic": {"config": "alembic.ini", **alembic}}
     tenant = {"default_tier": "standard", "tiers": {"standard": {}}}
     for file, content in (("pack.json", manifest), ("tenant_template.json", tenant), ("config_template.json", {"defaults": {}})):
@@ -168,7 +167,7 @@ SMALL = (
 
 
 def _read(number: int, body: str, down: str = "pass", downs: tuple[str, ...] | None = None) -> Written:
-    """A revision of the long history; those of ``_READING`` run on a connection."""
+    """A revision of the long history; those of ``READING`` run on a connection."""
     return Written(f"r{number:02d}", (f"r{number - 1:02d}",) if downs is None else downs, body, down)
 
 
@@ -197,7 +196,7 @@ def long_history() -> tuple[Written, ...]:
         _read(2, 'op.create_index("orders_by_customer", "orders", ["customer_id"])'),
         _read(
             3,
-            'sa_enum = sa.Enum("open", "paid", name="order_state")\nop.execute("CREATE TYPE order_state AS ENUM (\'open\', \'paid\')")\n'
+            "op.execute(\"CREATE TYPE order_state AS ENUM ('open', 'paid')\")\n"
             'op.add_column("orders", sa.Column("state", sa.Enum("open", "paid", name="order_state", create_type=False), server_default="open"))',
         ),
         _read(4, 'op.add_column("orders", sa.Column("note", sa.Text, server_default="it\'s 100% \\\\ new: :none"))'),

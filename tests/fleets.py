@@ -59,7 +59,7 @@ CREATE INDEX orders_status_idx ON orders (status) WHERE status = 'new';
 HEAD = len(REVISIONS)
 EXTENSIONS = {"pg_trgm": "gin (name public.gin_trgm_ops)", "btree_gin": "gin (active)"}
 
-# Twelve ways in which a tenant is not what it should be: what somebody did, and what is to be said of it.
+# Ways in which a tenant is not what it should be: what somebody did, and what is to be said of it.
 DRIFTS: dict[str, tuple[str, str]] = {
     "a column is gone": ("ALTER TABLE customers DROP COLUMN active", "missing: column customers.active"),
     "a column too many": ("ALTER TABLE orders ADD COLUMN hotfix text", "extra: column orders.hotfix"),
