@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import secrets
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,7 +15,7 @@ from psycopg import sql
 from tenancy_fixtures._pg.bootstrap import with_parts
 from tenancy_fixtures.packs import Pack
 from tests.databases import drop_database
-from tests.fleets import dump_program, picture
+from tests.fleets import dump_program, dumped, picture, write_history, write_shop
 
 REVISIONS = {
     "initial": """
@@ -77,25 +75,11 @@ class DatabaseFleet:
 
     def pack(self, folder: Path, **manifest: Any) -> Pack:
         """The pack that makes such tenants."""
-        (folder / "migrations").mkdir(parents=True)
-        (folder / "pack.json").write_text(json.dumps({"name": "shop", "version": "1", "datasets": [], **manifest}))
-        (folder / "tenant_template.json").write_text(json.dumps({"default_tier": "free", "tiers": {"free": {"features": [], "limits": {}}}}))
-        (folder / "config_template.json").write_text(json.dumps({"defaults": {"theme": "light"}}))
-        for number, (name, text) in enumerate(REVISIONS.items(), start=1):
-            (folder / "migrations" / f"{number:04d}_{name}.sql").write_text(text)
-        (folder / "schema_template.sql").write_text("".join(REVISIONS.values()))
-        return Pack.from_folder(folder)
+        return write_shop(folder, list(REVISIONS.items()), **manifest)
 
     def alembic(self, folder: Path) -> Path:
         """The history of such a fleet, as its authors have it; gives its ``alembic.ini``."""
-        (folder / "alembic" / "versions").mkdir(parents=True)
-        (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/alembic\n")
-        (folder / "alembic" / "env.py").write_text("raise RuntimeError('a host runs this itself')\n")
-        for number, (name, text) in enumerate(REVISIONS.items(), start=1):
-            before = f'"rev{number - 1}"' if number > 1 else "None"
-            body = f'revision = "rev{number}"\ndown_revision = {before}\n\n\ndef upgrade():\n    op.execute({text!r})\n'
-            (folder / "alembic" / "versions" / f"rev{number}_{name}.py").write_text(f"from alembic import op\n\n{body}")
-        return folder / "alembic.ini"
+        return write_history(folder, REVISIONS.items())
 
 
 @contextmanager
@@ -111,8 +95,4 @@ def databases_of(admin_url: str) -> Iterator[DatabaseFleet]:
 
 def _dumped(url: str) -> str:
     program = dump_program(url)
-    if program is None:
-        return ""
-    found = subprocess.run([program, "--create", "--exclude-schema=tenancy", f"--dbname={url}"], capture_output=True, text=True, check=True).stdout
-    # A word at random, which newer releases put around a dump.
-    return "\n".join(line for line in found.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
+    return "" if program is None else dumped(program, url, "--create", "--exclude-schema=tenancy")

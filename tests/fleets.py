@@ -6,7 +6,7 @@ import json
 import secrets
 import shutil
 import subprocess
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -146,29 +146,36 @@ class Fleet:
 
     def alembic(self, folder: Path) -> Path:
         """The history of such a fleet, as its authors have it; gives its ``alembic.ini``."""
-        (folder / "alembic" / "versions").mkdir(parents=True)
-        (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/alembic\n")
-        (folder / "alembic" / "env.py").write_text("raise RuntimeError('a host runs this itself')\n")
-        (folder / "alembic" / "script.py.mako").write_text("")
-        for number, (name, text) in enumerate(self.revisions(), start=1):
-            before = f'"rev{number - 1:04d}"' if number > 1 else "None"
-            body = f'revision = "rev{number:04d}"\ndown_revision = {before}\n\n\ndef upgrade():\n    op.execute({text!r})\n'
-            (folder / "alembic" / "versions" / f"rev{number:04d}_{name}.py").write_text(f"from alembic import op\n\n{body}")
-        return folder / "alembic.ini"
+        return write_history(folder, self.revisions())
 
     def pack(self, folder: Path, **manifest: Any) -> Pack:
         """The pack that makes such tenants, written by hand."""
-        (folder / "migrations").mkdir(parents=True)
-        content = {"name": "shop", "version": "1", "extensions": list(self.extensions), "shared_schemas": ["public"], "datasets": [], **manifest}
-        (folder / "pack.json").write_text(json.dumps(content))
-        (folder / "tenant_template.json").write_text(
-            json.dumps({"default_tier": "free", "tiers": {"free": {"features": [], "limits": {"seats": 5}}}})
-        )
-        (folder / "config_template.json").write_text(json.dumps({"defaults": {"theme": "light"}}))
-        for number, (name, text) in enumerate(self.revisions(), start=1):
-            (folder / "migrations" / f"{number:04d}_{name}.sql").write_text(text)
-        (folder / "schema_template.sql").write_text("\n".join(text for _, text in self.revisions()))
-        return Pack.from_folder(folder)
+        return write_shop(folder, self.revisions(), **{"extensions": list(self.extensions), "shared_schemas": ["public"], **manifest})
+
+
+def write_history(folder: Path, revisions: Iterable[tuple[str, str]]) -> Path:
+    """A history of Alembic's, each revision the SQL of one that has a name; gives its ``alembic.ini``."""
+    (folder / "alembic" / "versions").mkdir(parents=True)
+    (folder / "alembic.ini").write_text("[alembic]\nscript_location = %(here)s/alembic\n")
+    (folder / "alembic" / "env.py").write_text("raise RuntimeError('a host runs this itself')\n")
+    for number, (name, text) in enumerate(revisions, start=1):
+        before = f'"rev{number - 1:04d}"' if number > 1 else "None"
+        body = f'revision = "rev{number:04d}"\ndown_revision = {before}\n\n\ndef upgrade():\n    op.execute({text!r})\n'
+        (folder / "alembic" / "versions" / f"rev{number:04d}_{name}.py").write_text(f"from alembic import op\n\n{body}")
+    return folder / "alembic.ini"
+
+
+def write_shop(folder: Path, revisions: Sequence[tuple[str, str]], **manifest: Any) -> Pack:
+    """The pack that makes such tenants."""
+    (folder / "migrations").mkdir(parents=True)
+    (folder / "pack.json").write_text(json.dumps({"name": "shop", "version": "1", "datasets": [], **manifest}))
+    tenants = {"default_tier": "free", "tiers": {"free": {"features": [], "limits": {"seats": 5}}}}
+    (folder / "tenant_template.json").write_text(json.dumps(tenants))
+    (folder / "config_template.json").write_text(json.dumps({"defaults": {"theme": "light"}}))
+    for number, (name, text) in enumerate(revisions, start=1):
+        (folder / "migrations" / f"{number:04d}_{name}.sql").write_text(text)
+    (folder / "schema_template.sql").write_text("\n".join(text for _, text in revisions))
+    return Pack.from_folder(folder)
 
 
 @contextmanager
@@ -251,10 +258,14 @@ def dump(admin_url: str, schemas: Iterable[str]) -> list[str] | None:
     names, texts = sorted(schemas), []
     for start in range(0, len(names), 100):
         chosen = [f"--schema={_pattern(name)}" for name in names[start : start + 100]]
-        found = subprocess.run([program, f"--dbname={admin_url}", *chosen], capture_output=True, text=True, check=True).stdout
-        # A word at random, which newer releases put around a dump.
-        texts.append("\n".join(line for line in found.splitlines() if not line.startswith(("\\restrict", "\\unrestrict"))))
+        texts.append(dumped(program, admin_url, *chosen))
     return texts
+
+
+def dumped(program: str, url: str, *options: str) -> str:
+    """What ``pg_dump`` prints, without the word at random that newer releases put around it."""
+    found = subprocess.run([program, f"--dbname={url}", *options], capture_output=True, text=True, check=True).stdout
+    return "\n".join(line for line in found.splitlines() if not line.startswith(("\\restrict", "\\unrestrict")))
 
 
 def _pattern(name: str) -> str:

@@ -211,7 +211,7 @@ async def test_what_stands_in_the_way_is_said(administrator: Settings, service: 
 async def test_what_alembic_says_of_itself_is_the_truth(
     administrator: Settings, service: Settings, admin_database_url: str, fleet: DatabaseFleet, tmp_path: Path
 ) -> None:
-    behind, silent = fleet.make("one", 2, versions="rev2"), fleet.make("two")
+    behind, silent = fleet.make("one", 2, versions="rev0002"), fleet.make("two")
     pack = pack_of_alembic(fleet.alembic(tmp_path))
     async with FixtureManager(administrator, pack=pack) as manager:
         report = await manager.adopt(databases=f"{fleet.prefix}%")
@@ -225,7 +225,7 @@ async def test_what_alembic_says_of_itself_is_the_truth(
     engine.dispose()
     with pytest.raises(errors.ConfigurationError, match="adopted with a database of its own"):
         _place("one", row)
-    assert fleet.run(behind, "SELECT version_num FROM alembic_version") == [(f"rev{HEAD}",)]
+    assert fleet.run(behind, "SELECT version_num FROM alembic_version") == [(f"rev{HEAD:04d}",)]
 
 
 async def test_one_login_does_everything(admin_url: str, empty_database: str, fleet: DatabaseFleet, tmp_path: Path) -> None:
