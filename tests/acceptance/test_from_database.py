@@ -39,7 +39,7 @@ ORDER BY 1, 2, 3, 4, 5
 def host(state: State) -> Iterator[str]:
     """The name of a schema of an application's own; gone afterwards."""
     yield "Host-App"
-    state.run('DROP SCHEMA IF EXISTS "Host-App" CASCADE', "DROP SCHEMA IF EXISTS lookups CASCADE")
+    state.run('DROP SCHEMA IF EXISTS "Host-App" CASCADE', "DROP SCHEMA IF EXISTS lookups CASCADE", 'DROP SCHEMA IF EXISTS "user" CASCADE')
 
 
 def build(state: State, script: str, *rows: str) -> None:
@@ -250,20 +250,24 @@ async def test_a_schema_that_its_owner_alone_may_read(settings: Settings, manage
         state.run('DROP SCHEMA "Host-App" CASCADE', f"DROP ROLE {owner}")
 
 
-async def test_what_others_share(settings: Settings, manager: FixtureManager, state: State, host: str, tmp_path: Path):
+@pytest.mark.parametrize("shared", ["lookups", "user"])
+async def test_what_others_share(settings: Settings, manager: FixtureManager, state: State, host: str, tmp_path: Path, shared: str):
+    """Whether the schema's name wants quotes or not."""
     state.run(
-        "CREATE SCHEMA lookups; CREATE TABLE lookups.currencies (code text PRIMARY KEY)", "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public"
+        f'CREATE SCHEMA "{shared}"; CREATE TABLE "{shared}".currencies (code text PRIMARY KEY)',
+        "CREATE EXTENSION IF NOT EXISTS pg_trgm SCHEMA public",
     )
-    state.run("GRANT USAGE ON SCHEMA lookups TO PUBLIC; GRANT REFERENCES, SELECT ON lookups.currencies TO PUBLIC")
+    state.run(f'GRANT USAGE ON SCHEMA "{shared}" TO PUBLIC; GRANT REFERENCES, SELECT ON "{shared}".currencies TO PUBLIC')
     build(
-        state, "CREATE TABLE prices (code text PRIMARY KEY REFERENCES lookups.currencies); CREATE INDEX near ON prices USING gin (code gin_trgm_ops)"
+        state,
+        f'CREATE TABLE prices (code text PRIMARY KEY REFERENCES "{shared}".currencies); CREATE INDEX near ON prices USING gin (code gin_trgm_ops)',
     )
     async with manager:
-        with pytest.raises(CannotCopy, match="refers to other schemas: table lookups") as caught:
+        with pytest.raises(CannotCopy, match="refers to other schemas: table") as caught:
             await manager.pack_from_database(host, tmp_path / "pack", name="copied")
-        assert "--shared-schema lookups" in str(caught.value.hint)
-        written = await manager.pack_from_database(host, tmp_path / "pack", name="copied", wishes=Wishes(shared_schemas=("lookups",)))
-    assert (written.extensions, written.shared_schemas) == (("pg_trgm",), ("lookups",))
+        assert f"--shared-schema {shared}." in str(caught.value.hint)
+        written = await manager.pack_from_database(host, tmp_path / "pack", name="copied", wishes=Wishes(shared_schemas=(shared,)))
+    assert (written.extensions, written.shared_schemas) == (("pg_trgm",), (shared,))
     await lives(settings, tmp_path / "pack")
     assert difference(await structure(state, host), await structure(state, "t_acme")) == []
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -134,18 +135,13 @@ def _refuse(definitions: Definitions, schema: str, wishes: Wishes) -> tuple[str,
         objects = [*definitions.beyond, *definitions.circles]
         hint = "Begin with `tenancy pack new`, and write the script by hand: pg_dump --schema-only helps."
         raise CannotCopy(f"schema {schema!r} holds what no script for other schemas can say: {', '.join(objects)}", hint=hint, objects=objects)
-    foreign = [item for item in definitions.grounds if item.extension is None and item.schema not in (None, *map(_quoted, wishes.shared_schemas))]
+    foreign = [item for item in definitions.grounds if item.extension is None and item.schema not in (None, *wishes.shared_schemas)]
     if foreign:
         schemas = sorted({str(item.schema) for item in foreign})
-        hint = f"Where all tenants are to share it, name it: {' '.join(f'--shared-schema {name}' for name in schemas)}."
+        hint = f"Where all tenants are to share it, name it: {' '.join(f'--shared-schema {shlex.quote(name)}' for name in schemas)}."
         objects = [item.object for item in foreign]
         raise CannotCopy(f"schema {schema!r} refers to other schemas: {', '.join(objects)}", hint=hint, objects=objects)
     return tuple(sorted({item.extension for item in definitions.grounds if item.extension not in (None, _PLPGSQL)}))
-
-
-def _quoted(name: str) -> str:
-    """As PostgreSQL prints it."""
-    return name if name.isidentifier() and name == name.lower() else '"' + name.replace('"', '""') + '"'
 
 
 async def _choose(

@@ -301,8 +301,9 @@ WITH RECURSIVE own (classid, objid) AS (
     SELECT DISTINCT d.refclassid AS classid, d.refobjid AS objid FROM own JOIN pg_depend d ON d.classid = own.classid AND d.objid = own.objid
     WHERE NOT EXISTS (SELECT FROM own o WHERE o.classid = d.refclassid AND o.objid = d.refobjid)
 )
-SELECT x.extname::text AS extension, i.schema, pg_describe_object(g.classid, g.objid, 0) AS object
+SELECT x.extname::text AS extension, n.nspname::text AS schema, pg_describe_object(g.classid, g.objid, 0) AS object
 FROM ground g CROSS JOIN LATERAL pg_identify_object(g.classid, g.objid, 0) AS i
+LEFT JOIN pg_namespace n ON quote_ident(n.nspname) = i.schema
 LEFT JOIN pg_depend e ON e.deptype = 'e' AND ((e.classid = g.classid AND e.objid = g.objid)
     OR (e.classid, e.objid) IN (SELECT w.refclassid, w.refobjid FROM pg_depend w WHERE w.classid = g.classid AND w.objid = g.objid AND w.deptype = 'i'))
 LEFT JOIN pg_extension x ON e.refclassid = 'pg_extension'::regclass AND x.oid = e.refobjid OR g.classid = 'pg_extension'::regclass AND x.oid = g.objid
