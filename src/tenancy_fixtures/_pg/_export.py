@@ -76,7 +76,7 @@ class Export:
         cursor = connection.cursor(row_factory=dict_row)
         columns = [row["name"] for row in await (await cursor.execute(query("eject.columns"), {"table": table})).fetchall()]
         parts = {"table": identifier("tenancy", table), "columns": sql.SQL(", ").join(map(identifier, columns))}
-        self._say(f"COPY {parts['table'].as_string(connection)} ({parts['columns'].as_string(connection)}) FROM stdin;\n")
+        self._say(f"{compose('eject.copy_in', **parts).as_string(connection).strip()};\n")
         async with cursor.copy(compose("eject.copy_out", **parts)) as copy:
             async for block in copy:
                 self._file.write(block)

@@ -167,6 +167,9 @@ SELECT a.attname::text AS name FROM pg_catalog.pg_attribute AS a
 WHERE a.attrelid = pg_catalog.format('tenancy.%%I', %(table)s::text)::pg_catalog.regclass AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 ORDER BY a.attnum
 
+-- name: copy_in
+COPY {table} ({columns}) FROM STDIN
+
 -- name: copy_out
 COPY {table} ({columns}) TO STDOUT
 
